@@ -1,0 +1,146 @@
+//! Finding `system.ini` on the card and reading it in bounded memory.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use genpack_spec::layout::card::SYSTEM_INI;
+use genpack_spec::report::SettingsFile;
+
+/// A settings file longer than this many bytes is not used (SYSTEM-INI contract: memory stays bounded).
+pub const FILE_LIMIT: u64 = 1024 * 1024;
+
+/// What the search for `system.ini` brought.
+#[derive(Debug)]
+pub struct FoundSettings {
+    /// What became of the search.
+    pub state: SettingsFile,
+    /// The file's bytes; empty unless it was read.
+    pub bytes: Vec<u8>,
+}
+
+/// Looks for `system.ini` in the folder `root`, whatever the case of its name, and reads it.
+///
+/// Never fails: a missing or unusable file is an answer like any other.
+pub fn read_settings(root: &Path) -> FoundSettings {
+    let name = match find(root) {
+        Ok(Some(name)) => name,
+        Ok(None) => {
+            return FoundSettings {
+                state: SettingsFile::Missing,
+                bytes: Vec::new(),
+            };
+        }
+        Err(error) => return unusable(SYSTEM_INI.into(), format!("the card can't be read ({error})")),
+    };
+    let path = root.join(&name);
+    match read_bounded(&path) {
+        Ok(bytes) => FoundSettings {
+            state: SettingsFile::Read { name },
+            bytes,
+        },
+        Err(reason) => unusable(name, reason),
+    }
+}
+
+fn unusable(name: String, reason: String) -> FoundSettings {
+    FoundSettings {
+        state: SettingsFile::Unusable { name, reason },
+        bytes: Vec::new(),
+    }
+}
+
+/// Returns the name to use: the exact one first, then any other spelling, in a fixed order.
+fn find(root: &Path) -> io::Result<Option<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root)? {
+        if let Ok(name) = entry?.file_name().into_string()
+            && name.eq_ignore_ascii_case(SYSTEM_INI)
+        {
+            names.push(name);
+        }
+    }
+    names.sort_by_key(|name| (name != SYSTEM_INI, name.clone()));
+    Ok(names.into_iter().next())
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
+    let metadata = fs::metadata(path).map_err(|error| format!("it can't be read ({error})"))?;
+    if metadata.is_dir() {
+        return Err("it is a folder, not a file".into());
+    }
+    if !metadata.is_file() {
+        return Err("it is not an ordinary file".into());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("it can't be read ({error})"))?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        let megabytes = metadata.len() as f64 / 1_048_576.0;
+        return Err(format!(
+            "it is {megabytes:.1} MB long, and a settings file may have 1 MB at most"
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(root: &Path) -> SettingsFile {
+        read_settings(root).state
+    }
+
+    #[test]
+    fn any_case_is_found_and_the_exact_one_preferred() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(state(dir.path()), SettingsFile::Missing);
+        fs::write(dir.path().join("SYSTEM.INI"), "upper").unwrap();
+        assert_eq!(
+            state(dir.path()),
+            SettingsFile::Read {
+                name: "SYSTEM.INI".into()
+            }
+        );
+        fs::write(dir.path().join("system.ini"), "exact").unwrap();
+        let found = read_settings(dir.path());
+        assert_eq!(
+            found.state,
+            SettingsFile::Read {
+                name: "system.ini".into()
+            }
+        );
+        assert_eq!(found.bytes, b"exact");
+    }
+
+    #[test]
+    fn folders_and_giants_are_named_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("system.ini");
+        fs::create_dir(&path).unwrap();
+        let SettingsFile::Unusable { reason, .. } = state(dir.path()) else {
+            panic!("a folder was used")
+        };
+        assert_eq!(reason, "it is a folder, not a file");
+
+        fs::remove_dir(&path).unwrap();
+        fs::write(&path, vec![b'#'; FILE_LIMIT as usize]).unwrap();
+        assert!(matches!(state(dir.path()), SettingsFile::Read { .. }));
+        fs::write(&path, vec![b'#'; 5 * 1024 * 1024]).unwrap();
+        let SettingsFile::Unusable { reason, .. } = state(dir.path()) else {
+            panic!("5 MB were used")
+        };
+        assert_eq!(
+            reason,
+            "it is 5.0 MB long, and a settings file may have 1 MB at most"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_answer() {
+        let state = state(Path::new("/nonexistent"));
+        assert!(matches!(state, SettingsFile::Unusable { .. }), "{state:?}");
+    }
+}

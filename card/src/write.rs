@@ -1,0 +1,101 @@
+//! Writing to the card so that pulling it, or the plug, at any moment leaves the old file or the new one.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nix::mount::{MsFlags, mount};
+
+/// The mounted boot partition.
+#[derive(Debug, Clone)]
+pub struct Card {
+    root: PathBuf,
+}
+
+impl Card {
+    /// Returns the card mounted at `root`.
+    pub fn at(root: impl Into<PathBuf>) -> Card {
+        Card { root: root.into() }
+    }
+
+    /// Returns where the card is mounted.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Reads a file of the card; none when it is not there.
+    pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.root.join(path);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+        }
+    }
+
+    /// Writes a file of the card, and makes the folders that it needs: a temporary file, fsync, rename, fsync of
+    /// the folder. The card is writable only meanwhile; when the whole returns, what was written is on the medium.
+    ///
+    /// FAT has no journal. The rename can't mix two contents, but a power cut within it can leave both names or lose
+    /// the new one until the next check of the file system; the old content is not touched.
+    pub fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        let _writable = Writable::make(&self.root)?;
+        let path = self.root.join(path);
+        atomic_write(&path, bytes).with_context(|| format!("writing {}", path.display()))
+    }
+}
+
+fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let temporary = folder.join(name);
+    let written = File::create(&temporary)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&temporary, path))
+        .and_then(|()| File::open(folder)?.sync_all());
+    if written.is_err() {
+        // The error of the write is the one to tell; a leftover here is found and replaced by the next write.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// The time during which the card can be written; read-only again when dropped.
+struct Writable<'a> {
+    root: &'a Path,
+}
+
+const RESTRICTIONS: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC);
+
+impl<'a> Writable<'a> {
+    fn make(root: &'a Path) -> Result<Writable<'a>> {
+        remount(root, MsFlags::empty()).context("making the card writable (is it locked or worn out?)")?;
+        Ok(Writable { root })
+    }
+}
+
+impl Drop for Writable<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = remount(self.root, MsFlags::MS_RDONLY) {
+            eprintln!("genpack: the card stays writable: {error}");
+        }
+    }
+}
+
+fn remount(root: &Path, flags: MsFlags) -> nix::Result<()> {
+    mount(
+        None::<&str>,
+        root,
+        None::<&str>,
+        MsFlags::MS_REMOUNT | RESTRICTIONS | flags,
+        None::<&str>,
+    )
+}

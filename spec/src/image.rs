@@ -1,0 +1,94 @@
+//! The system image: facts that the builder records in it, and how PID 1 tells a whole one from a damaged one.
+
+use serde::{Deserialize, Serialize};
+
+/// What an image says about itself; `/usr/lib/genpack/image.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageInfo {
+    /// The blueprint's `name`; the first part of the default host name.
+    pub name: String,
+    /// The profile that it was built for.
+    pub profile: String,
+    /// The package source, for example `debian:trixie`.
+    pub base: String,
+    /// Kernel release, as `uname -r` prints it.
+    pub kernel: String,
+    /// The moment that the image stands for, in seconds since 1970 (UTC); also the earliest time that the
+    /// device's clock may show.
+    pub epoch: u64,
+}
+
+/// Size of a SquashFS superblock in bytes (kernel: `fs/squashfs/squashfs_fs.h`, `struct squashfs_super_block`).
+pub const SUPERBLOCK_BYTES: usize = 96;
+
+/// Why a `system.img` can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// Shorter than a superblock.
+    #[error("it is only {0} bytes long")]
+    TooShort(u64),
+    /// No SquashFS magic number.
+    #[error("it does not begin as a system image does")]
+    NotSquashfs,
+    /// Shorter than its superblock says.
+    #[error("it is cut off: {actual} of {expected} bytes are there")]
+    Truncated {
+        /// Bytes that the superblock promises.
+        expected: u64,
+        /// Bytes that the file has.
+        actual: u64,
+    },
+}
+
+/// Checks the first [`SUPERBLOCK_BYTES`] of a file of `length` bytes: is a whole SquashFS there?
+pub fn check_superblock(head: &[u8], length: u64) -> Result<(), Damage> {
+    let Some(head) = head.first_chunk::<SUPERBLOCK_BYTES>() else {
+        return Err(Damage::TooShort(length));
+    };
+    if &head[0..4] != b"hsqs" {
+        return Err(Damage::NotSquashfs);
+    }
+    let mut bytes_used = [0; 8];
+    bytes_used.copy_from_slice(&head[40..48]);
+    let expected = u64::from_le_bytes(bytes_used);
+    if length < expected {
+        return Err(Damage::Truncated {
+            expected,
+            actual: length,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(bytes_used: u64) -> [u8; SUPERBLOCK_BYTES] {
+        let mut head = [0; SUPERBLOCK_BYTES];
+        head[..4].copy_from_slice(b"hsqs");
+        head[40..48].copy_from_slice(&bytes_used.to_le_bytes());
+        head
+    }
+
+    #[test]
+    fn whole_and_padded_images_pass() {
+        assert_eq!(check_superblock(&head(5000), 5000), Ok(()));
+        assert_eq!(check_superblock(&head(5000), 8192), Ok(()));
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let truncated = Damage::Truncated {
+            expected: 5000,
+            actual: 2500,
+        };
+        assert_eq!(check_superblock(&head(5000), 2500), Err(truncated.clone()));
+        assert_eq!(
+            truncated.to_string(),
+            "it is cut off: 2500 of 5000 bytes are there"
+        );
+        assert_eq!(check_superblock(&[0; 96], 5000), Err(Damage::NotSquashfs));
+        assert_eq!(check_superblock(b"hsqs", 4), Err(Damage::TooShort(4)));
+    }
+}

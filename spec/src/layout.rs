@@ -1,0 +1,88 @@
+//! Every file name, label, mount point and kernel-visible path that two parts of genpack share.
+//!
+//! Nothing outside this module spells such a path. Paths on the boot partition are relative to its root, so
+//! that the builder can write them into an image and a running device can join them to [`BOOT_MOUNT`].
+
+/// Paths on the FAT boot partition, "the card", relative to its root.
+pub mod card {
+    /// The person's settings file.
+    pub const SYSTEM_INI: &str = "system.ini";
+    /// The device's answer in plain language.
+    pub const STATUS_TXT: &str = "STATUS.txt";
+    /// What this card is and how to edit it.
+    pub const README_TXT: &str = "README.txt";
+    /// UEFI's removable-media path for x86_64 (UEFI specification 2.10, 3.5.1.1).
+    pub const EFI_X86_64: &str = "EFI/BOOT/BOOTX64.EFI";
+    /// GRUB's directory; `prefix` points here.
+    pub const GRUB_DIR: &str = "boot/grub";
+    /// GRUB's menu.
+    pub const GRUB_CFG: &str = "boot/grub/grub.cfg";
+    /// Directory of boot-time state that the device keeps for itself.
+    pub const STATE_DIR: &str = "boot/state";
+    /// Identity seed: [`super::DEVICE_KEY_BYTES`] random bytes, made at the first boot.
+    pub const DEVICE_KEY: &str = "boot/state/device.key";
+    /// Kernel of a slot, below [`slot_dir`].
+    pub const VMLINUZ: &str = "vmlinuz";
+    /// Initramfs of a slot, below [`slot_dir`].
+    pub const INITRAMFS: &str = "initramfs.img";
+    /// The whole operating system in one SquashFS file, below [`slot_dir`].
+    pub const SYSTEM_IMG: &str = "system.img";
+
+    /// Returns the directory of a boot slot, for example `boot/a`.
+    pub fn slot_dir(slot: crate::cmdline::Slot) -> String {
+        format!("boot/{slot}")
+    }
+}
+
+/// Length of the identity seed in bytes.
+pub const DEVICE_KEY_BYTES: usize = 32;
+/// Volume label of the boot partition; what a person sees in Explorer or Finder. FAT allows 11 characters.
+pub const BOOT_LABEL: &str = "GENPACK";
+
+/// Where everything that genpack keeps at run time lives; a tmpfs made by PID 1.
+pub const RUN_DIR: &str = "/run/genpack";
+/// Mount point of the boot partition, read-only but for the moment of a write.
+pub const BOOT_MOUNT: &str = "/run/genpack/boot";
+/// Mount point of the slot's `system.img`.
+pub const SYSTEM_MOUNT: &str = "/run/genpack/system";
+/// Mount point of the tmpfs that takes what is written at run time.
+pub const OVERLAY_MOUNT: &str = "/run/genpack/overlay";
+/// The validated settings, canonical JSON ([`crate::settings::Settings`]).
+pub const SETTINGS_JSON: &str = "/run/genpack/settings.json";
+/// What PID 1 found and did ([`crate::report::BootReport`]).
+pub const BOOT_REPORT_JSON: &str = "/run/genpack/report.json";
+/// What the config agent found and did ([`crate::report::RunReport`]).
+pub const RUN_REPORT_JSON: &str = "/run/genpack/run-report.json";
+/// Directory of sshd's host key and of the keys that `system.ini` lets in.
+pub const SSH_DIR: &str = "/run/genpack/ssh";
+/// sshd's host key, derived from the identity seed; named by `HostKey` in our sshd drop-in.
+pub const SSH_HOST_KEY: &str = "/run/genpack/ssh/ssh_host_ed25519_key";
+/// Keys that may log in as root, from `[ssh] key`; named by `AuthorizedKeysFile` in our sshd drop-in.
+pub const SSH_AUTHORIZED_KEYS: &str = "/run/genpack/ssh/authorized_keys.d/root";
+/// The resolver's data, written by the config agent; `/etc/resolv.conf` is a link to it.
+pub const RESOLV_CONF: &str = "/run/genpack/resolv.conf";
+/// What getty shows above the login prompt (agetty(8), `/run/issue.d`).
+pub const ISSUE: &str = "/run/issue.d/genpack.issue";
+/// Unit files here win over every other directory (systemd.unit(5)), so a mask here always holds.
+pub const UNIT_MASK_DIR: &str = "/run/systemd/system.control";
+
+/// Facts about the image, written by the builder ([`crate::image::ImageInfo`]); inside `system.img`.
+pub const IMAGE_INFO: &str = "/usr/lib/genpack/image.json";
+/// The kernel and initramfs that belong to this system, inside `system.img`.
+pub const BOOT_FILES_DIR: &str = "/usr/lib/genpack/boot";
+/// The config agent's place inside `system.img`.
+pub const CONFIG_AGENT: &str = "/usr/lib/genpack/genpack-config-agent";
+/// Time zones inside `system.img`.
+pub const ZONEINFO: &str = "/usr/share/zoneinfo";
+/// systemd runs this instead of shutting down by itself, to let go of what the initramfs mounted
+/// (<https://systemd.io/INITRD_INTERFACE/>).
+pub const SHUTDOWN_ROOT: &str = "/run/initramfs";
+/// Our copy below [`SHUTDOWN_ROOT`].
+pub const SHUTDOWN_PROGRAM: &str = "/run/initramfs/shutdown";
+
+/// Kernel modules inside the initramfs.
+pub const INITRAMFS_MODULES_DIR: &str = "/modules";
+/// Their index ([`crate::modules`]) inside the initramfs.
+pub const INITRAMFS_MODULE_INDEX: &str = "/modules/index";
+/// Present in the initramfs of an image that was built with `debug`.
+pub const INITRAMFS_DEBUG_FLAG: &str = "/debug";

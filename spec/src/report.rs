@@ -1,0 +1,172 @@
+//! Diagnostics and outcomes as data. Their sentences for people are made in [`crate::status`].
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::cmdline::Slot;
+use crate::image::ImageInfo;
+use crate::types::{Hostname, MacAddress, UnitName};
+
+/// How much a diagnostic matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing; nothing is wrong.
+    Note,
+    /// Used, but probably not what was meant.
+    Warning,
+    /// Ignored, or replaced by a default.
+    Error,
+}
+
+/// What was found about one line of `system.ini`, or about the file as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Line, from 1; none when the file as a whole is meant.
+    pub line: Option<u32>,
+    /// Column of the first character that is meant, from 1, in characters.
+    pub column: Option<u32>,
+    /// Canonical section name.
+    pub section: Option<String>,
+    /// Canonical key name.
+    pub key: Option<String>,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is wrong, as a phrase without a full stop.
+    pub problem: String,
+    /// What the device uses instead; none when the line was simply left out.
+    pub used: Option<String>,
+    /// What to write instead.
+    pub hint: Option<String>,
+    /// The line itself, shortened, with secrets masked; none when no single line is meant.
+    pub text: Option<String>,
+}
+
+/// What became of the search for `system.ini`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "state")]
+pub enum SettingsFile {
+    /// It was read.
+    Read {
+        /// Its name on the card, as found.
+        name: String,
+    },
+    /// There is none.
+    Missing,
+    /// Something of that name is there, and it can't be used.
+    Unusable {
+        /// Its name on the card, as found.
+        name: String,
+        /// Why, as a phrase.
+        reason: String,
+    },
+}
+
+/// Something other than a line of `system.ini` that a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// How much it matters.
+    pub severity: Severity,
+    /// A whole sentence.
+    pub text: String,
+}
+
+/// How long a step of the boot took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Name of the step.
+    pub step: String,
+    /// Milliseconds.
+    pub millis: u64,
+}
+
+/// What PID 1 found and did; `/run/genpack/report.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootReport {
+    /// What the running image says about itself.
+    pub image: ImageInfo,
+    /// The slot that was started.
+    pub slot: Slot,
+    /// The host name in effect.
+    pub hostname: Hostname,
+    /// What became of `system.ini`.
+    pub file: SettingsFile,
+    /// What was found in it, in the order of its lines.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What PID 1 had to work around.
+    pub notices: Vec<Notice>,
+    /// How long each step took, in the order of the boot.
+    pub timings: Vec<Timing>,
+}
+
+/// Where an address came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressOrigin {
+    /// A DHCPv4 lease.
+    Dhcp,
+    /// The settings file.
+    Static,
+    /// IPv6 by router advertisement.
+    RouterAdvertisement,
+    /// IPv6 link-local: works on the same wire only.
+    LinkLocal,
+}
+
+/// An address that the kernel has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressReport {
+    /// The address with its prefix length.
+    pub address: IpNet,
+    /// Where it came from.
+    pub origin: AddressOrigin,
+}
+
+/// The state of one wired port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkReport {
+    /// The kernel's name for it.
+    pub name: String,
+    /// Its hardware address.
+    pub mac: Option<MacAddress>,
+    /// Whether a cable with something alive at its other end is plugged in.
+    pub carrier: bool,
+    /// What the settings ask of it.
+    pub method: crate::settings::Method,
+    /// Addresses in use.
+    pub addresses: Vec<AddressReport>,
+    /// Default gateways in use.
+    pub gateways: Vec<IpAddr>,
+    /// What went wrong, as whole sentences.
+    pub problems: Vec<String>,
+}
+
+/// What came of one line of `[services]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceReport {
+    /// The unit.
+    pub unit: UnitName,
+    /// What the settings ask.
+    pub wanted: bool,
+    /// What went wrong, as a whole sentence; none when it is as wanted.
+    pub problem: Option<String>,
+}
+
+/// What the config agent found and did; `/run/genpack/run-report.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Every wired port, by name.
+    pub links: Vec<LinkReport>,
+    /// Name servers in use.
+    pub dns: Vec<IpAddr>,
+    /// Every line of `[services]`.
+    pub services: Vec<ServiceReport>,
+    /// Units that failed, whoever started them.
+    pub failed_units: Vec<String>,
+    /// Whether the machine has finished starting.
+    pub started: bool,
+    /// What else a person should know.
+    pub notices: Vec<Notice>,
+}

@@ -1,0 +1,72 @@
+//! systemd units.
+
+use std::str::FromStr;
+
+use super::{Invalid, text_newtype};
+
+/// The name of a systemd unit with its suffix, for example `nginx.service` (systemd.unit(5), "Description").
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UnitName(String);
+
+/// Kinds of unit that a person may turn on and off.
+const SUFFIXES: [&str; 6] = ["service", "socket", "timer", "path", "target", "mount"];
+/// `UNIT_NAME_MAX` of systemd (`src/basic/unit-name.h`) less the terminating zero.
+const UNIT_NAME_LIMIT: usize = 255;
+
+impl FromStr for UnitName {
+    type Err = Invalid;
+
+    /// A name without a suffix means the service of that name.
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid(format!("{text} is not the name of a service"));
+        let full = match text.rsplit_once('.') {
+            Some((_, suffix)) if SUFFIXES.contains(&suffix) => text.to_string(),
+            _ => format!("{text}.service"),
+        };
+        let stem = full.rsplit_once('.').map_or("", |(stem, _)| stem);
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+        if stem.is_empty()
+            || stem.starts_with(['@', '.'])
+            || !stem.chars().all(plain)
+            || full.len() > UNIT_NAME_LIMIT
+        {
+            return Err(invalid());
+        }
+        Ok(UnitName(full))
+    }
+}
+
+text_newtype!(UnitName);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_name_is_a_service() {
+        for (text, want) in [
+            ("nginx", "nginx.service"),
+            ("nginx.service", "nginx.service"),
+            ("fstrim.timer", "fstrim.timer"),
+            ("getty@tty1", "getty@tty1.service"),
+            ("php8.2-fpm", "php8.2-fpm.service"),
+        ] {
+            assert_eq!(text.parse::<UnitName>().unwrap().as_str(), want);
+        }
+    }
+
+    #[test]
+    fn paths_and_blanks_are_no_units() {
+        for text in [
+            "",
+            ".service",
+            "../etc/passwd",
+            "a b",
+            "@.service",
+            "a/b.service",
+            &"x".repeat(300),
+        ] {
+            assert!(text.parse::<UnitName>().is_err(), "{text}");
+        }
+    }
+}
