@@ -84,5 +84,3 @@ pub const SHUTDOWN_PROGRAM: &str = "/run/initramfs/shutdown";
 pub const INITRAMFS_MODULES_DIR: &str = "/modules";
 /// Their index ([`crate::modules`]) inside the initramfs.
 pub const INITRAMFS_MODULE_INDEX: &str = "/modules/index";
-/// Present in the initramfs of an image that was built with `debug`.
-pub const INITRAMFS_DEBUG_FLAG: &str = "/debug";

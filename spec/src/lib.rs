@@ -6,6 +6,7 @@
 pub mod cmdline;
 pub mod image;
 pub mod layout;
+pub mod modules;
 pub mod report;
 pub mod settings;
 pub mod types;
