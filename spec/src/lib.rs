@@ -9,4 +9,6 @@ pub mod layout;
 pub mod modules;
 pub mod report;
 pub mod settings;
+pub mod status;
+pub mod system_ini;
 pub mod types;
