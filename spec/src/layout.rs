@@ -74,6 +74,14 @@ pub const BOOT_FILES_DIR: &str = "/usr/lib/genpack/boot";
 pub const CONFIG_AGENT: &str = "/usr/lib/genpack/genpack-config-agent";
 /// Time zones inside `system.img`.
 pub const ZONEINFO: &str = "/usr/share/zoneinfo";
+/// The checker of the card's file system with all its libraries, inside `system.img`.
+pub const FSCK_DIR: &str = "/usr/lib/genpack/fsck";
+/// The checker's file name in [`FSCK_DIR`].
+pub const FSCK_PROGRAM: &str = "fsck.fat";
+/// The name of the dynamic loader in [`FSCK_DIR`], whatever the architecture calls it.
+pub const FSCK_LOADER: &str = "ld.so";
+/// Where PID 1 keeps the checker in memory while the card is not mounted.
+pub const FSCK_STAGE: &str = "/run/genpack/fsck";
 /// systemd runs this instead of shutting down by itself, to let go of what the initramfs mounted
 /// (<https://systemd.io/INITRD_INTERFACE/>).
 pub const SHUTDOWN_ROOT: &str = "/run/initramfs";

@@ -170,32 +170,3 @@ pub struct RunReport {
     /// What else a person should know.
     pub notices: Vec<Notice>,
 }
-
-/// Why a boot can't go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BootFailure {
-    /// No boot partition was found.
-    CardNotFound {
-        /// Storage devices and partitions that were seen.
-        seen: Vec<String>,
-    },
-    /// The slot has no system image.
-    SystemMissing {
-        /// Its path on the card.
-        path: String,
-    },
-    /// The slot's system image can't be used.
-    SystemDamaged {
-        /// Its path on the card.
-        path: String,
-        /// What is wrong with it, as a clause that begins with "it".
-        damage: String,
-    },
-    /// Anything else that no retry has helped.
-    Step {
-        /// What was being done, as a phrase such as "mounting the system".
-        doing: String,
-        /// The error.
-        error: String,
-    },
-}

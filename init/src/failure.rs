@@ -1,0 +1,88 @@
+//! When a boot can't go on: say so in plain words on every screen, on every serial line and on the card; restart.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use genpack_card::Card;
+use genpack_spec::layout;
+use genpack_spec::status::{self, BootFailure};
+use nix::sys::reboot::{RebootMode, reboot};
+
+use crate::{log, mounts};
+
+/// How long the explanation stays before the device tries again.
+const COUNTDOWN_SECONDS: u32 = 60;
+
+/// Turns an error into a [`BootFailure`] that tells what was being done.
+pub fn during(doing: &str) -> impl Fn(anyhow::Error) -> BootFailure + use<'_> {
+    move |error| BootFailure::Other(format!("{doing} failed: {error:#}"))
+}
+
+/// Explains, counts down, and restarts the machine.
+pub fn explain_and_restart(failure: &BootFailure) -> ! {
+    log::warn(&format!("the boot can't go on: {failure:?}"));
+    // Kernel messages would run through the explanation.
+    let _ = fs::write("/proc/sys/kernel/printk", "1");
+    let consoles = consoles();
+    let text = status::boot_failure_text(failure, &[]);
+    write_to_card(&text);
+    show(&consoles, &format!("\x1b[2J\x1b[H\n{text}\n"));
+    for left in (1..=COUNTDOWN_SECONDS).rev() {
+        show(
+            &consoles,
+            &format!("\rThe device starts again in {left} seconds. \x1b[K"),
+        );
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    show(&consoles, "\n");
+    restart()
+}
+
+fn restart() -> ! {
+    for target in [layout::SYSTEM_MOUNT, layout::BOOT_MOUNT] {
+        // Nothing is open for writing; an unmount that fails costs at most the next boot's check of the card.
+        let _ = mounts::unmount(target);
+    }
+    nix::unistd::sync();
+    loop {
+        let Err(error) = reboot(RebootMode::RB_AUTOBOOT);
+        log::warn(&format!("the machine can't be restarted: {error}"));
+        std::thread::sleep(Duration::from_secs(60));
+    }
+}
+
+fn write_to_card(text: &str) {
+    if !mounts::is_mounted(Path::new(layout::BOOT_MOUNT)) {
+        return;
+    }
+    let text = status::card_text(text);
+    if let Err(error) = Card::at(layout::BOOT_MOUNT).write(layout::card::STATUS_TXT, text.as_bytes()) {
+        log::warn(&format!("{error:#}"));
+    }
+}
+
+/// Returns the device nodes of every console that the kernel uses, and the foreground screen.
+fn consoles() -> Vec<String> {
+    let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
+    let mut names: Vec<_> = active
+        .split_whitespace()
+        .map(|name| format!("/dev/{name}"))
+        .collect();
+    if !names.iter().any(|name| name == "/dev/tty0") {
+        names.push("/dev/tty0".into());
+    }
+    names
+}
+
+fn show(consoles: &[String], text: &str) {
+    let text = text.replace('\n', "\r\n");
+    for console in consoles {
+        // A console without hardware behind it can't be opened; the others still show the text.
+        let _ = OpenOptions::new()
+            .write(true)
+            .open(console)
+            .and_then(|mut tty| tty.write_all(text.as_bytes()));
+    }
+}
