@@ -1,8 +1,32 @@
 //! `system.ini`: what a person typed, read so that nothing they type can break the device.
+//!
+//! Bytes become text (`encoding`), text becomes numbered raw lines (`lexer`), lines find their settings
+//! (`document`), values get their types (`typing`), and `build` judges what holds. What each setting is stands once, in
+//! [`schema`].
 
-use crate::report::Diagnostic;
+mod address;
+mod build;
+mod document;
+mod encoding;
+mod findings;
+mod header;
+mod lexer;
+mod names;
+mod network;
+mod protected;
+pub mod schema;
+mod strays;
+mod template;
+mod typing;
+
+use findings::{Findings, Place, Words};
+
+use crate::report::{Diagnostic, Severity};
 use crate::settings::Settings;
 use crate::types::{Hostname, TimeZone};
+
+/// A file longer than this many bytes is not used: memory stays bounded, and nobody types so much.
+pub const SIZE_LIMIT: usize = 1024 * 1024;
 
 /// What the meaning of a file depends on besides its bytes.
 #[derive(Clone, Copy)]
@@ -35,23 +59,108 @@ pub enum Encoding {
 pub struct Parsed {
     /// The effective settings.
     pub settings: Settings,
-    /// What there is to say about the file, in the order of its lines.
+    /// What there is to say: first about the file as a whole, then in the order of its lines; a bounded number.
     pub diagnostics: Vec<Diagnostic>,
     /// How it was read.
     pub encoding: Encoding,
 }
 
+const DEFAULTS: &str = "the default of every setting";
+
 /// Reads the bytes of a `system.ini`. Never fails: what can't be used is left out or replaced by its safe default,
-/// and a diagnostic says so.
-pub fn parse(_bytes: &[u8], _context: &Context) -> Parsed {
+/// and a diagnostic says so. Takes time linear in the number of bytes.
+pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
+    let mut findings = Findings::default();
+    if bytes.len() > SIZE_LIMIT {
+        let problem = "the file is longer than 1 MB, and a settings file never is";
+        findings.file(
+            Severity::Error,
+            Words::new(problem)
+                .used(DEFAULTS)
+                .hint("start from a fresh system.ini"),
+        );
+        return defaults(Encoding::Utf8, findings);
+    }
+    let decoded = encoding::decode(bytes);
+    let text: &str = &decoded.text;
+    if let Some((severity, words)) = not_a_settings_file(text) {
+        findings.file(severity, words.used(DEFAULTS));
+        return defaults(decoded.encoding, findings);
+    }
+    let document = document::read(text, schema::SECTIONS, &mut findings);
+    if document.rubbish > 0 && !document.understood {
+        let mut findings = Findings::default();
+        let words = Words::new("this is not a text file; perhaps another kind of file has got its name");
+        findings.file(
+            Severity::Error,
+            words
+                .used(DEFAULTS)
+                .hint("write the settings with Notepad or TextEdit, as plain text"),
+        );
+        return defaults(decoded.encoding, findings);
+    }
+    let settings = build::settings(&document, schema::SECTIONS, context, &mut findings);
+    if let Some(guessed) = decoded.guessed {
+        old_characters(text, guessed, &mut findings);
+    }
     Parsed {
-        settings: Settings::default(),
-        diagnostics: Vec::new(),
-        encoding: Encoding::Utf8,
+        settings,
+        diagnostics: findings.finish(),
+        encoding: decoded.encoding,
     }
 }
 
-/// Returns the `system.ini` of a new card: every setting, commented out, explained. CRLF line ends.
+/// Returns the `system.ini` of a new card: every setting, commented out, explained. CRLF line ends, ASCII.
 pub fn template() -> String {
-    String::new()
+    template::template()
+}
+
+fn defaults(encoding: Encoding, findings: Findings) -> Parsed {
+    Parsed {
+        settings: Settings::default(),
+        diagnostics: findings.finish(),
+        encoding,
+    }
+}
+
+/// Files that need no look at their lines.
+fn not_a_settings_file(text: &str) -> Option<(Severity, Words)> {
+    if text.chars().all(lexer::is_blank) {
+        return Some((Severity::Note, Words::new("the file is empty")));
+    }
+    if text.chars().all(|c| c == '\0' || lexer::is_blank(c)) {
+        let words = Words::new(
+            "the file holds nothing but zeros: it was damaged, perhaps when the card was pulled out",
+        );
+        return Some((
+            Severity::Error,
+            words.hint("write the file again, and eject the card before pulling it out"),
+        ));
+    }
+    if text.starts_with("{\\rtf") {
+        let words = Words::new("the file was saved as rich text (RTF), not as plain text");
+        return Some((
+            Severity::Error,
+            words.hint("in TextEdit: Format, Make Plain Text; in Word or WordPad: save as plain text"),
+        ));
+    }
+    None
+}
+
+fn old_characters(text: &str, guessed: u32, findings: &mut Findings) {
+    let number = usize::try_from(guessed).unwrap_or(usize::MAX);
+    if let Some(piece) = lexer::physical_line(text, number) {
+        let value = piece
+            .text()
+            .find(['=', ':'])
+            .filter(|&at| names::may_be_secret(&piece.text()[..at]));
+        let place = Place {
+            mask_from: value.map(|at| at + 1),
+            ..Place::of(piece)
+        };
+        findings.line(Severity::Note, place, || {
+            Words::new("from here on there are letters in an old encoding; they were read as Windows-1252")
+                .hint("save the file as UTF-8 if letters such as \u{e4} or \u{e9} come out wrong")
+        });
+    }
 }

@@ -27,7 +27,8 @@ impl FromStr for Hostname {
             let what = match c {
                 ' ' => "a blank".to_string(),
                 '_' => "an underscore".to_string(),
-                c => format!("\u{201c}{c}\u{201d}"),
+                '"' => "a quotation mark".to_string(),
+                c => format!("the character {c}"),
             };
             return Err(Invalid(format!("a host name cannot contain {what}")));
         }
@@ -117,7 +118,7 @@ mod tests {
             ("", "a host name is missing"),
             ("my host", "a host name cannot contain a blank"),
             ("my_host", "a host name cannot contain an underscore"),
-            ("küche", "a host name cannot contain \u{201c}ü\u{201d}"),
+            ("küche", "a host name cannot contain the character ü"),
             ("-x", "a host name cannot begin or end with a hyphen"),
             (
                 "a..b",

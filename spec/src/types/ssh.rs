@@ -35,9 +35,13 @@ mod tests {
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
 
+    const ECDSA: &str = "ecdsa-sha2-nistp256 \
+        AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBDtLqk8setUtoHMAPztSPHSxtyWMth12iwIDxaELLpVKf+dMvKdzLjBWydnDxZQIyXFXJm+h/p9NhGxRSKbrCz0=";
+
     #[test]
     fn a_pub_file_is_taken_with_or_without_comment() {
         assert_eq!(KEY.parse::<AuthorizedKey>().unwrap().as_str(), KEY);
+        assert!(ECDSA.parse::<AuthorizedKey>().is_ok());
         let spaced = format!("  {}   me at home ", KEY.replace(' ', "\t"));
         assert_eq!(
             spaced.parse::<AuthorizedKey>().unwrap().as_str(),

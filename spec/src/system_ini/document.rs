@@ -1,0 +1,366 @@
+//! From raw lines to sections with keys: which setting does each line speak of? What the values mean comes later.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::findings::{Findings, Place, Words};
+use super::header::{self, Identity, Subject};
+use super::lexer::{Piece, RawLine, Shape, lex};
+use super::names;
+use super::schema::{EARLIER_NAMES, Key, Keys, List, Section, TOP};
+use super::strays;
+use crate::report::Severity;
+use crate::types::UnitName;
+
+/// A value and the key in front of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) key: Piece<'a>,
+    pub(super) value: Piece<'a>,
+}
+
+/// All lines about one setting.
+#[derive(Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) schema: &'a Key<'a>,
+    /// One, unless the setting is a list. Never empty.
+    pub(super) entries: Vec<Entry<'a>>,
+}
+
+/// Settings of one section by canonical name.
+pub(super) type Body<'a> = BTreeMap<String, Setting<'a>>;
+
+/// The file, sorted by meaning.
+#[derive(Debug, Default)]
+pub(super) struct Document<'a> {
+    pub(super) sections: BTreeMap<Identity, Body<'a>>,
+    /// Whether any header or key was one that we know.
+    pub(super) understood: bool,
+    /// Number of lines with characters that no text has.
+    pub(super) rubbish: u32,
+}
+
+/// Sorts the lines of a text.
+pub(super) fn read<'a>(text: &'a str, schema: &'a [Section<'a>], findings: &mut Findings) -> Document<'a> {
+    let top = schema.iter().position(|section| section.name == TOP);
+    let mut reader = Reader {
+        schema,
+        findings,
+        document: Document::default(),
+        current: top.map(|section| Identity {
+            section,
+            subject: Subject::None,
+        }),
+        open: None,
+        private_key: false,
+        rubbish: None,
+    };
+    for line in lex(text) {
+        reader.line(line);
+    }
+    reader.end_rubbish();
+    reader.document
+}
+
+/// The setting that an indented line may continue.
+struct Open<'a> {
+    identity: Identity,
+    name: Cow<'a, str>,
+    schema: &'a Key<'a>,
+    key: Piece<'a>,
+}
+
+struct Reader<'a, 'f> {
+    schema: &'a [Section<'a>],
+    findings: &'f mut Findings,
+    document: Document<'a>,
+    /// None below a header that leads nowhere.
+    current: Option<Identity>,
+    open: Option<Open<'a>>,
+    /// Within the lines of a private key that somebody pasted.
+    private_key: bool,
+    /// First and last of a run of rubbish lines.
+    rubbish: Option<(Piece<'a>, u32)>,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn line(&mut self, line: RawLine<'a>) {
+        if self.private_key && strays::is_inside_private_key(line.content.text()) {
+            self.private_key = !strays::ends_private_key(line.content.text());
+            return;
+        }
+        self.private_key = false;
+        if let Shape::Header { name, closed } = line.shape {
+            self.end_rubbish();
+            self.document.rubbish += u32::from(line.rubbish);
+            return self.header(name, closed);
+        }
+        if line.rubbish {
+            self.document.rubbish += 1;
+            let first = self.rubbish.map_or(line.content, |(first, _)| first);
+            self.rubbish = Some((first, line.content.number()));
+            return;
+        }
+        self.end_rubbish();
+        match line.shape {
+            Shape::Pair { separator, key, .. }
+                if line.indented
+                    && separator == ':'
+                    && !line.content.text().contains('=')
+                    && !self.knows(key.text()) =>
+            {
+                self.text(line);
+            }
+            Shape::Pair {
+                key,
+                value,
+                separator,
+            } if !self.header_without_bracket(line, separator) => {
+                self.pair(line, key, value);
+            }
+            Shape::Pair { .. } => {}
+            _ => self.text(line),
+        }
+    }
+
+    /// Tells of a run of rubbish lines as of one thing.
+    fn end_rubbish(&mut self) {
+        let Some((first, last)) = self.rubbish.take() else {
+            return;
+        };
+        // Within rubbish nobody can tell a secret from the rest.
+        let value = first.text().find(['=', ':']);
+        let place = Place {
+            mask_from: value.map(|at| first.offset() + at + 1),
+            ..Place::of(first)
+        };
+        self.findings.line(Severity::Error, place, || {
+            let what = match last == first.number() {
+                true => "this line holds".to_string(),
+                false => format!("the lines from here to line {last} hold"),
+            };
+            Words::new(format!(
+                "{what} characters that no text has; the file may be damaged"
+            ))
+            .hint("write the line again, or start from a fresh system.ini")
+        });
+    }
+
+    fn header(&mut self, name: Piece<'a>, closed: bool) {
+        self.open = None;
+        match header::resolve(name.text(), self.schema) {
+            Ok(identity) => {
+                if !closed {
+                    let label = header::label(&identity, self.schema);
+                    self.missing_bracket(name, &label, "]");
+                }
+                self.enter(identity);
+            }
+            Err(unknown) => {
+                self.current = None;
+                self.findings.line(Severity::Error, Place::of(name), || {
+                    Words::new(unknown.problem)
+                        .used("none of the lines of this section")
+                        .maybe_hint(unknown.hint)
+                });
+            }
+        }
+    }
+
+    /// A line such as `network]`: its keys must not fall to the section above it.
+    fn header_without_bracket(&mut self, line: RawLine<'a>, separator: char) -> bool {
+        let Some(name) = line.content.text().strip_suffix(']').filter(|_| separator == ':') else {
+            return false;
+        };
+        let Ok(identity) = header::resolve(name.trim(), self.schema) else {
+            return false;
+        };
+        let label = header::label(&identity, self.schema);
+        self.missing_bracket(line.content, &label, "[");
+        self.enter(identity);
+        true
+    }
+
+    fn missing_bracket(&mut self, piece: Piece<'a>, label: &str, bracket: &str) {
+        let place = Place {
+            section: Some(label),
+            ..Place::of(piece)
+        };
+        self.findings.line(Severity::Warning, place, || {
+            Words::new(format!("the {bracket} of this section is missing"))
+                .used(format!("[{label}]"))
+                .hint(format!("[{label}]"))
+        });
+    }
+
+    fn enter(&mut self, identity: Identity) {
+        self.document.understood = true;
+        self.document.sections.entry(identity.clone()).or_default();
+        self.current = Some(identity);
+        self.open = None;
+    }
+
+    /// Whether the current section has a setting of this name.
+    fn knows(&self, name: &str) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|identity| self.find(identity, name).is_some())
+    }
+
+    fn find(&self, identity: &Identity, name: &str) -> Option<(Identity, Cow<'a, str>, &'a Key<'a>)> {
+        let section = &self.schema[identity.section];
+        if let Keys::Units(key) = &section.keys {
+            // Unit names have case, and yet nobody means two services by Nginx and nginx.
+            let unit: UnitName = name.parse().ok()?;
+            let folded = unit.as_str().to_ascii_lowercase();
+            return Some((identity.clone(), Cow::Owned(folded), key));
+        }
+        if let Some(key) = section
+            .fixed_keys()
+            .iter()
+            .find(|key| names::same(key.name, name))
+        {
+            return Some((identity.clone(), Cow::Borrowed(key.name), key));
+        }
+        if section.name != TOP {
+            return None;
+        }
+        let (_, section, key) = EARLIER_NAMES
+            .iter()
+            .find(|(earlier, ..)| names::same(earlier, name))?;
+        let index = self
+            .schema
+            .iter()
+            .position(|candidate| candidate.name == *section)?;
+        let key = self.schema[index]
+            .fixed_keys()
+            .iter()
+            .find(|candidate| candidate.name == *key)?;
+        let identity = Identity {
+            section: index,
+            subject: Subject::None,
+        };
+        Some((identity, Cow::Borrowed(key.name), key))
+    }
+
+    fn pair(&mut self, line: RawLine<'a>, key: Piece<'a>, value: Piece<'a>) {
+        self.open = None;
+        let Some(identity) = self.current.clone() else {
+            return;
+        };
+        let Some((identity, name, schema)) = self.find(&identity, key.text()) else {
+            let label = header::label(&identity, self.schema);
+            let place = Place {
+                section: Some(&label),
+                mask_from: names::may_be_secret(key.text()).then(|| value.trim().offset()),
+                ..Place::of(key)
+            };
+            let sections = self.schema;
+            self.findings.line(Severity::Error, place, || {
+                strays::unknown_key(
+                    key.text(),
+                    line.content.text(),
+                    &sections[identity.section],
+                    sections,
+                )
+            });
+            return;
+        };
+        self.document.understood = true;
+        self.private_key = strays::begins_private_key(value.text());
+        self.record(&identity, &name, schema, Entry { key, value });
+        self.open = Some(Open {
+            identity,
+            name,
+            schema,
+            key,
+        });
+    }
+
+    /// A line that is no setting: a further value of a list, or astray.
+    fn text(&mut self, line: RawLine<'a>) {
+        if line.indented
+            && let Some(open) = self.open.take()
+        {
+            if open.schema.list != List::No {
+                let entry = Entry {
+                    key: open.key,
+                    value: line.content,
+                };
+                self.private_key = strays::begins_private_key(line.content.text());
+                self.record(&open.identity, &open.name, open.schema, entry);
+                self.open = Some(open);
+                return;
+            }
+            let label = header::label(&open.identity, self.schema);
+            let place = Place {
+                section: Some(&label),
+                key: Some(open.schema.name),
+                mask_from: open.schema.secret.then(|| line.content.offset()),
+                ..Place::of(line.content)
+            };
+            let key = open.key.text();
+            self.findings.line(Severity::Error, place, || {
+                Words::new(format!(
+                    "{key} takes one value, so a second line of it is not used"
+                ))
+                .hint("write the value in one line")
+            });
+            return;
+        }
+        if self.header_without_bracket(line, ':') || self.current.is_none() {
+            return;
+        }
+        self.open = None;
+        let text = line.content.text();
+        self.private_key = strays::begins_private_key(text);
+        let section = self
+            .current
+            .as_ref()
+            .map(|identity| &self.schema[identity.section]);
+        let label = self
+            .current
+            .as_ref()
+            .map(|identity| header::label(identity, self.schema));
+        let place = Place {
+            section: label.as_deref(),
+            mask_from: strays::holds_private_key(text).then(|| line.content.offset()),
+            ..Place::of(line.content)
+        };
+        self.findings
+            .line(Severity::Error, place, || strays::stray(text, section));
+    }
+
+    fn record(&mut self, identity: &Identity, name: &str, schema: &'a Key<'a>, entry: Entry<'a>) {
+        let body = self.document.sections.entry(identity.clone()).or_default();
+        let Some(setting) = body.get_mut(name) else {
+            let entries = vec![entry];
+            body.insert(name.to_string(), Setting { schema, entries });
+            return;
+        };
+        if schema.list != List::No {
+            setting.entries.push(entry);
+            return;
+        }
+        let label = header::label(identity, self.schema);
+        for earlier in setting.entries.drain(..) {
+            let place = Place {
+                section: Some(&label),
+                key: Some(name),
+                mask_from: schema.secret.then(|| earlier.value.trim().offset()),
+                ..Place::of(earlier.key)
+            };
+            self.findings.line(Severity::Warning, place, || {
+                Words::new(format!(
+                    "{} is on line {} and again on line {}; the last one counts",
+                    earlier.key.text(),
+                    earlier.key.number(),
+                    entry.key.number()
+                ))
+                .used(format!("line {}", entry.key.number()))
+                .hint("delete one of the two lines")
+            });
+        }
+        setting.entries.push(entry);
+    }
+}

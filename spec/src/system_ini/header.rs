@@ -1,0 +1,165 @@
+//! What stands between brackets: `[network eth0]`, `[network:eth0]`, `[network "eth0"]`.
+
+use super::lexer::is_blank;
+use super::names;
+use super::schema::{Section, SubjectKind};
+use crate::types::PortId;
+
+/// What a section speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Subject {
+    /// The section takes no name.
+    None,
+    /// One port, or every port without a section of its own.
+    Port(PortId),
+}
+
+/// A section of the file by its meaning: all sections with the same identity are one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Identity {
+    /// Index in the schema.
+    pub(super) section: usize,
+    pub(super) subject: Subject,
+}
+
+/// Why a header leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unknown {
+    pub(super) problem: String,
+    pub(super) hint: Option<String>,
+}
+
+/// Finds the section that a header names.
+pub(super) fn resolve(text: &str, schema: &[Section<'_>]) -> Result<Identity, Unknown> {
+    let found = schema
+        .iter()
+        .enumerate()
+        .filter_map(|(index, section)| Some((index, section, names::after_name(text, section.name)?)))
+        .max_by_key(|(_, section, _)| section.name.len());
+    let Some((index, section, rest)) = found else {
+        return Err(unknown(text, schema));
+    };
+    let subject = rest
+        .trim_start_matches(|c| is_blank(c) || matches!(c, ':' | '-' | '_'))
+        .trim_end_matches(is_blank);
+    let subject = unquote(subject);
+    let subject = match section.subject {
+        SubjectKind::None if subject.is_empty() => Subject::None,
+        SubjectKind::None => {
+            return Err(Unknown {
+                problem: format!("[{}] takes no name behind it", section.name),
+                hint: Some(format!("[{}]", section.name)),
+            });
+        }
+        SubjectKind::Port if subject.is_empty() => Subject::Port(PortId::Default),
+        // Ports are named in lower case by the kernel and udev; whoever uses the name ignores case.
+        SubjectKind::Port => match subject.to_lowercase().parse() {
+            Ok(port) => Subject::Port(port),
+            Err(error) => {
+                return Err(Unknown {
+                    problem: format!("{error}"),
+                    hint: Some(format!(
+                        "[{0}] for every port, or for example [{0} eth0]",
+                        section.name
+                    )),
+                });
+            }
+        },
+    };
+    Ok(Identity {
+        section: index,
+        subject,
+    })
+}
+
+fn unknown(text: &str, schema: &[Section<'_>]) -> Unknown {
+    let first_word = text.split(|c| is_blank(c) || matches!(c, ':' | '"')).next();
+    let candidates = || schema.iter().map(|section| section.name);
+    let meant =
+        names::suggest(text, candidates()).or_else(|| names::suggest(first_word.unwrap_or(""), candidates()));
+    let hint = meant.map(|name| format!("did you mean [{name}]?"));
+    Unknown {
+        problem: format!("there is no section [{}]", super::findings::shorten(text, 40)),
+        hint: hint.or_else(|| {
+            let all: Vec<_> = schema
+                .iter()
+                .map(|section| format!("[{}]", section.name))
+                .collect();
+            Some(format!("the sections are {}", all.join(", ")))
+        }),
+    }
+}
+
+/// Removes a matching pair of quotes around a text.
+pub(super) fn unquote(text: &str) -> &str {
+    for quote in ['"', '\''] {
+        if let Some(inside) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
+            return inside;
+        }
+    }
+    text
+}
+
+/// Returns the canonical spelling of a section, without brackets.
+pub(super) fn label(identity: &Identity, schema: &[Section<'_>]) -> String {
+    let name = schema[identity.section].name;
+    match &identity.subject {
+        Subject::None | Subject::Port(PortId::Default) => name.to_string(),
+        Subject::Port(port) => format!("{name} {port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system_ini::schema::SECTIONS;
+
+    fn read(text: &str) -> Result<String, String> {
+        resolve(text, SECTIONS)
+            .map(|identity| label(&identity, SECTIONS))
+            .map_err(|unknown| format!("{}; {}", unknown.problem, unknown.hint.unwrap_or_default()))
+    }
+
+    #[test]
+    fn every_spelling_leads_to_the_same_section() {
+        for text in [
+            "network eth0",
+            "network:eth0",
+            "network \"eth0\"",
+            "Network 'eth0'",
+            "NETWORK : ETH0",
+            "net-work_eth0",
+        ] {
+            assert_eq!(read(text).as_deref(), Ok("network eth0"), "{text}");
+        }
+        for text in ["network", " network ", "network default", "network:"] {
+            assert_eq!(read(text.trim()).as_deref(), Ok("network"), "{text}");
+        }
+        assert_eq!(
+            read("network:52-54-00-AB-CD-EF").as_deref(),
+            Ok("network 52:54:00:ab:cd:ef")
+        );
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_told_where_to_go() {
+        assert_eq!(
+            read("netwrok eth0").unwrap_err(),
+            "there is no section [netwrok eth0]; did you mean [network]?"
+        );
+        assert_eq!(
+            read("ssh root").unwrap_err(),
+            "[ssh] takes no name behind it; [ssh]"
+        );
+        assert!(
+            read("network a/b")
+                .unwrap_err()
+                .contains("cannot be the name of a network port")
+        );
+        assert!(
+            read("")
+                .unwrap_err()
+                .contains("the sections are [system], [network]")
+        );
+    }
+}

@@ -1,0 +1,251 @@
+//! What holds for every file, however it came about.
+
+use genpack_spec::report::Severity;
+use genpack_spec::system_ini::{Context, Parsed, parse, schema, template};
+use genpack_spec::types::TimeZone;
+use proptest::prelude::*;
+
+fn read(bytes: &[u8]) -> Parsed {
+    let zone = |name: &str| {
+        ["UTC", "Asia/Tokyo", "Europe/Berlin"]
+            .into_iter()
+            .find(|zone| zone.eq_ignore_ascii_case(name))
+            .and_then(|zone| zone.parse::<TimeZone>().ok())
+    };
+    let default_hostname = "web-123456".parse().expect("a valid name");
+    parse(
+        bytes,
+        &Context {
+            default_hostname: &default_hostname,
+            time_zone: &zone,
+        },
+    )
+}
+
+fn check_bounds(parsed: &Parsed) -> Result<(), TestCaseError> {
+    prop_assert!(parsed.diagnostics.len() <= 102);
+    for diagnostic in &parsed.diagnostics {
+        for text in [
+            &diagnostic.used,
+            &diagnostic.hint,
+            &diagnostic.text,
+            &Some(diagnostic.problem.clone()),
+        ] {
+            let text = text.as_deref().unwrap_or("");
+            prop_assert!(text.chars().count() <= 200, "{text}");
+            prop_assert!(!text.contains(char::is_control), "{text:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Pieces from which a file that looks like a real one is put together.
+fn line() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "[system]",
+        "[network]",
+        "[network eth0]",
+        "[ssh",
+        "services]",
+        "[",
+        "]",
+        "hostname",
+        "timezone",
+        "address",
+        "netmask",
+        "gateway",
+        "dns",
+        "method",
+        "key",
+        "nginx",
+        "=",
+        ":",
+        " ",
+        "\t",
+        ",",
+        ";",
+        "#",
+        "\"",
+        "'",
+        "/",
+        "kitchen",
+        "Asia/Tokyo",
+        "192.168.1.30/24",
+        "192.168.1.30",
+        "255.255.255.0",
+        "192.168.1.1",
+        "fe80::1",
+        "2001:db8::1/64",
+        "static",
+        "off",
+        "ssh-ed25519 AAAA",
+        "-----BEGIN PRIVATE KEY-----",
+        "\0",
+        "ü",
+        "\u{feff}",
+        "\u{3000}",
+        "\r",
+    ]);
+    prop::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat())
+}
+
+/// Lines that do not touch each other: each about another setting of its section.
+const DISTINCT: [(&str, &[&str]); 4] = [
+    (
+        "system",
+        &[
+            "hostname = my_kitchen",
+            "timezone = Asia/Tokyo",
+            "colour = red",
+            "stray",
+        ],
+    ),
+    (
+        "network",
+        &[
+            "method = static",
+            "address = 192.168.1.30",
+            "netmask = 255.255.255.0",
+            "gateway = 192.168.2.1",
+            "dns = 1.1.1.1, x",
+        ],
+    ),
+    (
+        "network eth1",
+        &["gateway = 10.0.0.1", "address = 10.0.0.2/8, 10.0.0.300/8"],
+    ),
+    ("services", &["nginx = off", "dbus = off", "cron = maybe"]),
+];
+
+/// A section and a line below it.
+type Line = (&'static str, &'static str);
+
+fn distinct_lines() -> impl Strategy<Value = (Vec<Line>, Vec<Line>)> {
+    let all: Vec<_> = DISTINCT
+        .iter()
+        .flat_map(|(section, lines)| lines.iter().map(move |line| (*section, *line)))
+        .collect();
+    let shuffled = Just(all.clone()).prop_shuffle();
+    (Just(all), shuffled)
+}
+
+fn file(lines: &[Line]) -> String {
+    lines
+        .iter()
+        .map(|(section, line)| format!("[{section}]\n{line}\n"))
+        .collect()
+}
+
+/// What is said, without where.
+fn said(parsed: &Parsed) -> Vec<String> {
+    let mut said: Vec<_> = parsed
+        .diagnostics
+        .iter()
+        .map(|d| {
+            format!(
+                "{:?} {:?} {:?} {} {:?} {:?}",
+                d.severity, d.section, d.key, d.problem, d.used, d.hint
+            )
+        })
+        .collect();
+    said.sort();
+    said
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+        check_bounds(&read(&bytes))?;
+    }
+
+    #[test]
+    fn any_near_miss_is_read(lines in prop::collection::vec(line(), 0..30), end in prop::sample::select(vec!["\n", "\r\n", "\r"])) {
+        // A first line that is not blank: a mark in front of it would be taken for the encoding's.
+        let text = format!("#{end}{}", lines.join(end));
+        check_bounds(&read(text.as_bytes()))?;
+        let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let (one, other) = (read(text.as_bytes()), read(&utf16));
+        prop_assert_eq!(one.settings, other.settings);
+        prop_assert_eq!(one.diagnostics, other.diagnostics);
+    }
+
+    #[test]
+    fn order_never_matters((lines, shuffled) in distinct_lines()) {
+        let (one, other) = (read(file(&lines).as_bytes()), read(file(&shuffled).as_bytes()));
+        prop_assert_eq!(&one.settings, &other.settings);
+        prop_assert_eq!(said(&one), said(&other));
+    }
+}
+
+#[test]
+fn a_megabyte_of_anything_gives_a_bounded_answer() {
+    let shapes: [&[u8]; 12] = [
+        b"a=b\n",
+        b"x\n",
+        b"[x]\n",
+        b"[network]\n",
+        b"hostname=a\n",
+        b"[network]\naddress=1.1.1.1x\n",
+        b"\0\n",
+        b"\xff\n",
+        b"' ",
+        b"= ",
+        b"[",
+        b"dns = 1.1.1.1,\n  ",
+    ];
+    for shape in shapes {
+        let bytes: Vec<u8> = shape.iter().copied().cycle().take(1024 * 1024).collect();
+        let parsed = read(&bytes);
+        check_bounds(&parsed).unwrap();
+    }
+    let mut state = 1u32;
+    let random: Vec<u8> = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    })
+    .take(1024 * 1024)
+    .collect();
+    let parsed = read(&random);
+    assert_eq!(parsed.diagnostics.len(), 1, "{:#?}", parsed.diagnostics);
+    assert_eq!(parsed.diagnostics[0].line, None);
+    assert_eq!(
+        read(&vec![b'#'; 1024 * 1024 + 1]).diagnostics[0].severity,
+        Severity::Error
+    );
+}
+
+#[test]
+fn the_template_changes_nothing_and_says_nothing() {
+    let template = template();
+    let parsed = read(template.as_bytes());
+    assert_eq!(parsed.settings, Default::default());
+    assert_eq!(parsed.diagnostics, []);
+    assert!(template.is_ascii());
+    assert_eq!(template.matches('\n').count(), template.matches("\r\n").count());
+    assert!(
+        template
+            .lines()
+            .filter(|line| line.starts_with('#'))
+            .all(|line| line.chars().count() <= 76)
+    );
+}
+
+#[test]
+fn every_example_of_the_template_is_right() {
+    // "; x" is a remark, ";x" a setting that waits.
+    let uncommented = template().replace("\r\n;", "\r\n");
+    // The template shows both ways to give the size of a network; a person takes one.
+    let parsed = read(uncommented.replace("method = auto", "method = static").as_bytes());
+    assert_eq!(parsed.diagnostics, []);
+    let json = serde_json::to_value(&parsed.settings).unwrap();
+    for section in schema::SECTIONS {
+        assert!(
+            json.get(section.name)
+                .is_some_and(|value| value != &serde_json::json!({})),
+            "{}",
+            section.name
+        );
+    }
+}
