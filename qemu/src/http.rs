@@ -1,0 +1,133 @@
+//! Asking a guest's web server.
+
+use crate::error::{Error, Result};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// A web server's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status code, such as 200.
+    pub status: u16,
+    /// The header lines, without the status line.
+    pub headers: String,
+    /// The body; bytes that are not UTF-8 are replaced.
+    pub body: String,
+}
+
+/// Gets `path` from the web server at `address` by HTTP/1.0, once.
+///
+/// # Errors
+/// When nothing answers in time, or the answer is not HTTP.
+pub fn http_get(address: SocketAddr, path: &str, timeout: Duration) -> Result<Response> {
+    get(address, path, timeout).map_err(Error::io(format!("getting http://{address}{path}")))
+}
+
+fn get(address: SocketAddr, path: &str, timeout: Duration) -> io::Result<Response> {
+    let begin = Instant::now();
+    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_write_timeout(Some(timeout))?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 8192];
+    loop {
+        let left = timeout.saturating_sub(begin.elapsed());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut piece)? {
+            0 => break,
+            count => answer.extend_from_slice(&piece[..count]),
+        }
+    }
+    parse(&answer)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP, or cut off"))
+}
+
+fn parse(answer: &[u8]) -> Option<Response> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&answer[..end]);
+    let body = String::from_utf8_lossy(&answer[end + 4..]);
+    let (status_line, headers) = head.split_once("\r\n").unwrap_or((&head, ""));
+    let status = status_line
+        .strip_prefix("HTTP/1.")?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
+    Some(Response {
+        status,
+        headers: headers.to_owned(),
+        body: body.into_owned(),
+    })
+}
+
+/// Reads the line with which some servers greet, such as `SSH-2.0-OpenSSH_10.0`.
+pub(crate) fn banner(address: SocketAddr, timeout: Duration) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, timeout)?;
+    stream.set_read_timeout(Some(timeout))?;
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.last() != Some(&b'\n') && line.len() < 1024 {
+        stream.read_exact(&mut byte)?;
+        line.push(byte[0]);
+    }
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A server that answers one connection.
+    fn serve(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        address
+    }
+
+    #[test]
+    fn an_answer_is_taken_apart() {
+        let address = serve("HTTP/1.1 404 Not Found\r\nServer: x\r\nA: b\r\n\r\nnot\r\n\r\nhere");
+        let response = http_get(address, "/x", Duration::from_secs(5)).unwrap();
+        assert_eq!(
+            (response.status, response.body.as_str()),
+            (404, "not\r\n\r\nhere")
+        );
+        assert_eq!(response.headers, "Server: x\r\nA: b");
+    }
+
+    #[test]
+    fn what_is_not_http_is_an_error() {
+        let error = http_get(serve("SSH-2.0-x\r\n"), "/", Duration::from_secs(5)).unwrap_err();
+        assert!(error.to_string().contains("getting http://127.0.0.1:"), "{error}");
+    }
+
+    #[test]
+    fn a_banner_is_one_line() {
+        let serve = |answer| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            thread::spawn(move || listener.accept().unwrap().0.write_all(answer).unwrap());
+            address
+        };
+        assert_eq!(
+            banner(serve(b"SSH-2.0-x\r\nmore"), Duration::from_secs(5)).unwrap(),
+            "SSH-2.0-x"
+        );
+        assert!(banner(serve(b"SSH-2"), Duration::from_secs(5)).is_err());
+    }
+}
