@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cmdline::Slot;
 use crate::image::ImageInfo;
-use crate::types::{Hostname, MacAddress, UnitName};
+use crate::types::{Hostname, MacAddress, TimeZone, UnitName};
 
 /// How much a diagnostic matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -91,6 +91,8 @@ pub struct BootReport {
     pub slot: Slot,
     /// The host name in effect.
     pub hostname: Hostname,
+    /// The time zone in effect.
+    pub timezone: TimeZone,
     /// What became of `system.ini`.
     pub file: SettingsFile,
     /// What was found in it, in the order of its lines.

@@ -29,6 +29,13 @@ impl FromStr for TimeZone {
 
 text_newtype!(TimeZone);
 
+impl TimeZone {
+    /// Returns the zone that holds until a person chooses one.
+    pub fn utc() -> TimeZone {
+        TimeZone("UTC".to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
