@@ -1,0 +1,294 @@
+//! The agent's life: one loop that waits for events and brings network and reports up to date.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use genpack_card::Card;
+use genpack_spec::layout::card::STATUS_TXT;
+use genpack_spec::report::{BootReport, Notice, RunReport, ServiceReport, Severity};
+use genpack_spec::settings::Settings;
+use genpack_spec::status;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::args::Options;
+use crate::load::{self, Loaded};
+use crate::net::network::Network;
+use crate::notify::{Notifier, watchdog_interval};
+use crate::schedule::Schedule;
+use crate::services::{self, Event};
+use crate::{Paths, console, files, log as journal, report, resolver, time};
+
+/// `STATUS.txt` is written after this time even when the machine hasn't finished starting by then.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// Runs until SIGTERM. Addresses stay when the agent ends, so that a restart is not noticed on the network.
+pub fn run(options: Options) -> Result<()> {
+    journal::init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    runtime.block_on(live(options))
+}
+
+async fn live(options: Options) -> Result<()> {
+    let paths = Paths::below(&options.root);
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let notifier = Notifier::from_env();
+    let Loaded {
+        settings,
+        boot,
+        notices,
+    } = load::load(&paths);
+    console::prepare(&paths);
+    let mut network = Network::new(&paths, boot.hostname.short(), options.patience)?;
+    network.pass(&settings).await;
+    notifier.say("READY=1\nSTATUS=The network is set up.");
+
+    let (sender, mut bus_events) = unbounded_channel();
+    let bus = services::run(paths.clone(), settings.services.clone(), options.patience, sender);
+    tokio::spawn(bus);
+    let mut reporter = Reporter::new(paths, settings, boot, notices, options.patience);
+    let mut watchdog = watchdog_interval().map(|every| {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks
+    });
+    loop {
+        reporter.update(&network);
+        let due = reporter.due();
+        tokio::select! {
+            () = network.event() => network.pass(&reporter.settings).await,
+            Some(event) = bus_events.recv() => reporter.absorb(event),
+            () = at(due) => reporter.write(Instant::now()),
+            outcome = finished(&mut reporter.writing) => reporter.wrote(outcome),
+            () = tick(&mut watchdog) => notifier.say("WATCHDOG=1"),
+            _ = terminate.recv() => break,
+        }
+    }
+    notifier.say("STOPPING=1");
+    // What is being written to the card is finished by the runtime's end.
+    Ok(())
+}
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn tick(ticks: &mut Option<tokio::time::Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn finished(task: &mut Option<JoinHandle<Result<()>>>) -> Result<()> {
+    match task {
+        Some(handle) => {
+            let outcome = handle.await;
+            *task = None;
+            outcome.context("writing to the card").and_then(|written| written)
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// What there is to tell, and where it has been told.
+struct Reporter {
+    paths: Paths,
+    settings: Settings,
+    boot: BootReport,
+    /// What was found before the loop began.
+    notices: Vec<Notice>,
+    /// Systemd can't be reached.
+    bus_notice: Option<Notice>,
+    run: RunReport,
+    resolv_conf: String,
+    services_done: bool,
+    begin: Instant,
+    patience: Duration,
+    schedule: Schedule,
+    /// The text that is on the card, written in this life.
+    on_card: Option<Arc<str>>,
+    /// The text that is being written, and the problems that it tells.
+    pending: Option<(Arc<str>, usize)>,
+    writing: Option<JoinHandle<Result<()>>>,
+    published: bool,
+}
+
+impl Reporter {
+    fn new(
+        paths: Paths,
+        settings: Settings,
+        boot: BootReport,
+        notices: Vec<Notice>,
+        patience: Duration,
+    ) -> Reporter {
+        Reporter {
+            paths,
+            settings,
+            boot,
+            notices,
+            bus_notice: None,
+            run: RunReport::default(),
+            resolv_conf: String::new(),
+            services_done: false,
+            begin: Instant::now(),
+            patience,
+            schedule: Schedule::new(),
+            on_card: None,
+            pending: None,
+            writing: None,
+            published: false,
+        }
+    }
+
+    fn absorb(&mut self, event: Event) {
+        match event {
+            Event::Services(services) => {
+                self.bus_notice = None;
+                self.run.services = services;
+                self.services_done = true;
+            }
+            Event::FailedUnits(units) => {
+                self.bus_notice = None;
+                self.run.failed_units = units;
+            }
+            Event::Started => self.run.started = true,
+            Event::Unavailable(reason) => {
+                self.services_done = true;
+                self.bus_notice = Some(Notice {
+                    severity: Severity::Error,
+                    text: format!("The device's service manager can't be reached ({reason})."),
+                });
+                self.run.services = self.unset_services();
+            }
+        }
+    }
+
+    fn unset_services(&self) -> Vec<ServiceReport> {
+        self.settings
+            .services
+            .iter()
+            .map(|(unit, wanted)| ServiceReport {
+                unit: unit.clone(),
+                wanted: *wanted,
+                problem: Some(format!(
+                    "{} could not be turned {}, because the device's service manager can't be reached.",
+                    unit.as_str().trim_end_matches(".service"),
+                    if *wanted { "on" } else { "off" }
+                )),
+            })
+            .collect()
+    }
+
+    /// Brings the reports under `/run` up to date, and finds out whether the card is.
+    fn update(&mut self, network: &Network) {
+        let links = network
+            .ports()
+            .iter()
+            .map(|port| {
+                report::link(
+                    &self.settings,
+                    port,
+                    network.leases().get(&port.index),
+                    network.complaint(port.index),
+                    network.failures(port.index),
+                )
+            })
+            .collect();
+        let run = RunReport {
+            links,
+            dns: resolver::name_servers(&self.settings, network.ports(), network.leases()),
+            notices: self.notices.iter().chain(&self.bus_notice).cloned().collect(),
+            ..self.run.clone()
+        };
+        self.write_resolv_conf(resolver::resolv_conf(
+            &run.dns,
+            &resolver::search_domains(network.leases()),
+        ));
+        if run != self.run || !self.published {
+            self.run = run;
+            self.published = true;
+            self.publish();
+        }
+        if self.on_card.is_some() && self.writing.is_none() {
+            let text = status::status_txt(&self.boot, Some(&self.run), None);
+            match &self.on_card {
+                Some(old) if status::same_content(old, &text) => self.schedule.settled(),
+                _ => self.schedule.changed(Instant::now()),
+            }
+        }
+    }
+
+    fn write_resolv_conf(&mut self, text: String) {
+        if text == self.resolv_conf {
+            return;
+        }
+        match files::write_atomic(&self.paths.resolv_conf(), &text) {
+            Ok(()) => self.resolv_conf = text,
+            Err(error) => log::error!("The resolver's data can't be written: {error}"),
+        }
+    }
+
+    fn publish(&self) {
+        let written = serde_json::to_string_pretty(&self.run)
+            .map_err(std::io::Error::from)
+            .and_then(|text| files::write_atomic(&self.paths.run_report(), &text));
+        if let Err(error) = written {
+            log::error!("The report can't be written: {error}");
+        }
+        console::show_issue(&self.paths, &status::issue_text(&self.boot, Some(&self.run)));
+    }
+
+    /// Returns when the card is to be written next.
+    fn due(&self) -> Option<Instant> {
+        if self.writing.is_some() {
+            return None;
+        }
+        if self.on_card.is_some() {
+            return self.schedule.due();
+        }
+        // The first time waits for what is still to come, each within its limit.
+        let network = (!report::is_online(&self.run)).then(|| self.begin + self.patience);
+        let started = (!self.run.started && self.bus_notice.is_none()).then(|| self.begin + START_LIMIT);
+        let services = (!self.services_done).then(|| self.begin + START_LIMIT);
+        let due = [network, started, services].into_iter().flatten().max();
+        Some(due.unwrap_or_else(Instant::now))
+    }
+
+    /// Starts to write `STATUS.txt`: on a thread of its own, because a slow card takes seconds.
+    fn write(&mut self, now: Instant) {
+        let text = status::status_txt(
+            &self.boot,
+            Some(&self.run),
+            time::written_at(self.boot.image.epoch).as_deref(),
+        );
+        let text: Arc<str> = text.into();
+        self.pending = Some((text.clone(), report::problem_count(&self.boot, &self.run)));
+        self.schedule.written(now);
+        let card = Card::at(self.paths.card());
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            card.write(STATUS_TXT, text.as_bytes())
+        }));
+    }
+
+    fn wrote(&mut self, outcome: Result<()>) {
+        let Some((text, problems)) = self.pending.take() else {
+            return;
+        };
+        // Kept even when the card refused: it is tried again when there is something new to say.
+        self.on_card = Some(text);
+        match outcome {
+            Ok(()) => console::say_written(&self.paths, problems),
+            Err(error) => log::warn!("{STATUS_TXT} can't be written to the card: {error:#}"),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The config agent: makes the network and the services what the settings say, keeps them so, and reports.
+//!
+//! It reads what PID 1 left under `/run/genpack`, and never talks to PID 1 otherwise. Every pass over the network is
+//! observe, plan, apply, verify: [`net::observe`] asks the kernel, [`net::plan`] is a pure function, [`net::apply`]
+//! carries its steps out. Nothing is polled; the kernel, the DHCP clients and systemd send events.
+
+pub mod agent;
+pub mod args;
+mod console;
+mod files;
+mod load;
+mod log;
+pub mod net;
+mod notify;
+mod paths;
+pub mod report;
+mod resolver;
+mod schedule;
+mod services;
+mod time;
+pub mod wait_online;
+
+pub use paths::Paths;

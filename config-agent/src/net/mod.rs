@@ -1,0 +1,19 @@
+//! The wired network: observe, plan, apply, verify.
+
+pub mod apply;
+pub mod dhcp;
+pub mod lease;
+pub mod network;
+pub mod observe;
+pub mod plan;
+pub mod port;
+mod udev;
+
+/// Our number among the origins of routes (`rtm_protocol`) and addresses (`IFA_PROTO`, Linux 5.18): what carries it
+/// is ours to change and remove, everything else belongs to others. Free in `include/uapi/linux/rtnetlink.h`
+/// and in iproute2's `rt_protos`.
+pub const PROTOCOL: u8 = 98;
+
+/// Metric of the default routes of the port with index 0; each port adds its index, so that the routes of
+/// several ports never collide and the first port wins. Below what the kernel gives to routes by router advertisement (1024).
+pub const WIRED_METRIC: u32 = 100;

@@ -1,0 +1,291 @@
+//! The network as the agent runs it: passes of observe, plan, apply, verify, and the events that call for one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use genpack_spec::settings::Settings;
+use rtnetlink::{Handle, MulticastGroup};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
+
+use super::dhcp::{self, Client, Event};
+use super::lease::Lease;
+use super::plan::{Action, Inputs, Step, plan};
+use super::port::Port;
+use super::udev::Udev;
+use super::{apply, observe};
+use crate::Paths;
+use crate::time::uptime;
+
+/// The wired network and what belongs to it.
+pub struct Network {
+    paths: Paths,
+    hostname: String,
+    patience: Duration,
+    handle: Handle,
+    kernel_events: BoxStream<'static, ()>,
+    udev: Udev,
+    clients: BTreeMap<u32, Client>,
+    leases: BTreeMap<u32, Lease>,
+    dhcp_events: UnboundedReceiver<(u32, Event)>,
+    dhcp_sender: UnboundedSender<(u32, Event)>,
+    ports: Vec<Port>,
+    /// Sentences about the last pass, by port.
+    failures: BTreeMap<u32, Vec<String>>,
+    /// What DHCP has to complain about, by port.
+    complaints: BTreeMap<u32, Complaint>,
+}
+
+/// Why a port has no lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Complaint {
+    /// No server answers.
+    Silent,
+    /// A server answers with nonsense: a phrase.
+    Unusable(String),
+}
+
+/// Passes that a change may take to come into force; more would mean that somebody else undoes it.
+const PASSES: usize = 4;
+/// Events within this time belong together.
+const EVENT_GAP: Duration = Duration::from_millis(10);
+
+impl Network {
+    /// Connects to the kernel. `hostname` is what DHCP servers are told.
+    pub fn new(paths: &Paths, hostname: &str, patience: Duration) -> Result<Network> {
+        let (connection, handle, _) = rtnetlink::new_connection().context("opening rtnetlink")?;
+        tokio::spawn(connection);
+        // A second socket, so that a flood of events can't fail a request.
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv6Ifaddr,
+            MulticastGroup::Ipv4Route,
+            MulticastGroup::Ipv6Route,
+        ];
+        let (connection, keep, messages) =
+            rtnetlink::new_multicast_connection(&groups).context("subscribing to rtnetlink events")?;
+        tokio::spawn(connection);
+        let (dhcp_sender, dhcp_events) = unbounded_channel();
+        Ok(Network {
+            paths: paths.clone(),
+            hostname: hostname.to_string(),
+            patience,
+            handle,
+            // The connection ends when its handle is dropped.
+            kernel_events: messages
+                .map(move |_| {
+                    let _ = &keep;
+                })
+                .boxed(),
+            udev: Udev::new(paths),
+            clients: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            dhcp_events,
+            dhcp_sender,
+            ports: Vec::new(),
+            failures: BTreeMap::new(),
+            complaints: BTreeMap::new(),
+        })
+    }
+
+    /// Returns the wired ports as last observed.
+    pub fn ports(&self) -> &[Port] {
+        &self.ports
+    }
+
+    /// Returns the leases in use, by index of the port.
+    pub fn leases(&self) -> &BTreeMap<u32, Lease> {
+        &self.leases
+    }
+
+    /// Returns what of the last pass failed on a port, as sentences.
+    pub fn failures(&self, index: u32) -> &[String] {
+        self.failures.get(&index).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns why a port has no lease, once that is clear.
+    pub fn complaint(&self, index: u32) -> Option<&Complaint> {
+        self.complaints.get(&index)
+    }
+
+    /// Waits until a pass may have something to do. Safe to cancel.
+    pub async fn event(&mut self) {
+        tokio::select! {
+            Some(()) = self.kernel_events.next() => {}
+            Some((index, event)) = self.dhcp_events.recv() => self.absorb(index, event),
+            () = self.udev.changed() => {}
+        }
+    }
+
+    /// Makes the network what the settings say. What fails is kept for the report and tried again with the next event.
+    pub async fn pass(&mut self, settings: &Settings) {
+        self.failures.clear();
+        self.drain().await;
+        for pass in 0..PASSES {
+            let steps = match self.observe_and_plan(settings).await {
+                Ok(steps) => steps,
+                Err(error) => {
+                    log::error!("The network can't be observed: {error:#}");
+                    return;
+                }
+            };
+            if steps.is_empty() {
+                return;
+            }
+            if pass + 1 == PASSES {
+                self.not_held(&steps);
+                return;
+            }
+            let failed = self.apply(&steps).await;
+            if failed == steps.len() {
+                // Nothing new would come of trying again at once.
+                return;
+            }
+        }
+    }
+
+    async fn observe_and_plan(&mut self, settings: &Settings) -> Result<Vec<Step>> {
+        let observed = observe::observe(&self.handle).await?;
+        self.ports = self.udev.ready(observed, Instant::now());
+        self.forget_gone();
+        self.adopt();
+        let clients: BTreeSet<u32> = self.clients.keys().copied().collect();
+        Ok(plan(Inputs {
+            settings,
+            ports: &self.ports,
+            leases: &self.leases,
+            clients: &clients,
+            now: uptime(),
+        }))
+    }
+
+    /// Returns how many steps failed.
+    async fn apply(&mut self, steps: &[Step]) -> usize {
+        let mut failed = 0;
+        for step in steps {
+            log::info!("{step}");
+            match step.action {
+                Action::StartDhcp => self.start_client(step.index),
+                Action::StopDhcp => {
+                    self.clients.remove(&step.index);
+                    self.complaints.remove(&step.index);
+                }
+                _ => {}
+            }
+            if let Err(error) = apply::apply(&self.handle, step).await {
+                log::warn!("{step}: {error:#}");
+                failed += 1;
+                let sentence = format!("The device could not {} on {}.", step.action, step.port);
+                self.failures.entry(step.index).or_default().push(sentence);
+            }
+        }
+        failed
+    }
+
+    fn not_held(&mut self, steps: &[Step]) {
+        for step in steps {
+            log::warn!("{step}: done, and undone by something else");
+            let failures = self.failures.entry(step.index).or_default();
+            if failures.is_empty() {
+                failures.push(format!(
+                    "Something else on this device keeps changing the settings of {}.",
+                    step.port
+                ));
+            }
+        }
+    }
+
+    fn start_client(&mut self, index: u32) {
+        let Some((port, mac)) = self
+            .ports
+            .iter()
+            .find(|port| port.index == index)
+            .and_then(|port| Some((port, port.mac?)))
+        else {
+            return;
+        };
+        let client = dhcp::Port {
+            index,
+            name: port.name.clone(),
+            mac,
+            hostname: self.hostname.clone(),
+            patience: self.patience,
+        };
+        let previous = self
+            .leases
+            .get(&index)
+            .cloned()
+            .or_else(|| Lease::load(&self.paths, mac, uptime()));
+        self.clients
+            .insert(index, Client::start(client, previous, self.dhcp_sender.clone()));
+    }
+
+    fn absorb(&mut self, index: u32, event: Event) {
+        let Some(port) = self.ports.iter().find(|port| port.index == index) else {
+            return;
+        };
+        match event {
+            Event::Bound(lease) => {
+                if let Some(mac) = port.mac {
+                    lease.store(&self.paths, mac);
+                }
+                self.complaints.remove(&index);
+                self.leases.insert(index, lease);
+            }
+            Event::Lost => {
+                log::warn!("{}: the DHCP lease has ended", port.name);
+                self.leases.remove(&index);
+                self.complaints.insert(index, Complaint::Silent);
+            }
+            Event::Silent => {
+                self.complaints.insert(index, Complaint::Silent);
+            }
+            Event::Unusable(problem) => {
+                log::warn!("{}: a DHCP server sent nonsense: {problem}", port.name);
+                self.complaints.insert(index, Complaint::Unusable(problem));
+            }
+        }
+    }
+
+    /// Takes what else has come in, so that one pass serves it all.
+    async fn drain(&mut self) {
+        tokio::time::sleep(EVENT_GAP).await;
+        while let Ok((index, event)) = self.dhcp_events.try_recv() {
+            self.absorb(index, event);
+        }
+        while tokio::time::timeout(Duration::ZERO, self.kernel_events.next())
+            .await
+            .is_ok_and(|event| event.is_some())
+        {}
+    }
+
+    fn forget_gone(&mut self) {
+        let there = |index: &u32| self.ports.iter().any(|port| port.index == *index);
+        self.clients.retain(|index, _| there(index));
+        self.leases.retain(|index, _| there(index));
+        self.complaints.retain(|index, _| there(index));
+    }
+
+    /// Takes over the addresses that an earlier life of this agent set from a lease that still runs.
+    fn adopt(&mut self) {
+        for port in &self.ports {
+            if self.leases.contains_key(&port.index) || self.clients.contains_key(&port.index) {
+                continue;
+            }
+            let kept = port.mac.and_then(|mac| Lease::load(&self.paths, mac, uptime()));
+            if let Some(lease) = kept
+                && port
+                    .addresses
+                    .iter()
+                    .any(|have| have.ours && have.net == ipnet::IpNet::V4(lease.address))
+            {
+                log::info!("{}: keeps {} from before", port.name, lease.address);
+                self.leases.insert(port.index, lease);
+            }
+        }
+    }
+}

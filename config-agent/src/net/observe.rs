@@ -1,0 +1,178 @@
+//! What the kernel has: wired ports with their addresses and routes, over rtnetlink.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use futures_util::TryStreamExt;
+use genpack_spec::types::MacAddress;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::route::{
+    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteType,
+};
+use rtnetlink::{Handle, RouteMessageBuilder};
+
+use super::PROTOCOL;
+use super::port::{Address, Ipv6Conf, LinkTraits, Port, Route, is_wired};
+
+/// Returns every wired port, by index.
+pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
+    let mut ports = BTreeMap::new();
+    let mut links = handle.link().get().execute();
+    while let Some(message) = links.try_next().await.context("listing the network ports")? {
+        if let Some(port) = port(&message) {
+            ports.insert(port.index, port);
+        }
+    }
+    let mut addresses = handle.address().get().execute();
+    while let Some(message) = addresses.try_next().await.context("listing the addresses")? {
+        if let Some(port) = ports.get_mut(&message.header.index)
+            && let Some(address) = address(&message)
+        {
+            port.addresses.push(address);
+        }
+    }
+    let v4 = RouteMessageBuilder::<Ipv4Addr>::new().build();
+    let v6 = RouteMessageBuilder::<Ipv6Addr>::new().build();
+    for family in [v4, v6] {
+        let mut routes = handle.route().get(family).execute();
+        while let Some(message) = routes.try_next().await.context("listing the routes")? {
+            if let Some((index, route)) = route(&message)
+                && let Some(port) = ports.get_mut(&index)
+            {
+                port.routes.push(route);
+            }
+        }
+    }
+    Ok(ports.into_values().collect())
+}
+
+fn port(message: &LinkMessage) -> Option<Port> {
+    let (mut name, mut mac, mut mtu, mut kind, mut enslaved) = (String::new(), None, 0, None, false);
+    for attribute in &message.attributes {
+        match attribute {
+            LinkAttribute::IfName(text) => name.clone_from(text),
+            LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+            LinkAttribute::Mtu(bytes) => mtu = *bytes,
+            LinkAttribute::Controller(index) => enslaved = *index != 0,
+            LinkAttribute::LinkInfo(infos) => {
+                kind = infos.iter().find_map(|info| match info {
+                    LinkInfo::Kind(kind) => Some(kind.to_string()),
+                    _ => None,
+                });
+            }
+            _ => {}
+        }
+    }
+    let traits = LinkTraits {
+        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        kind: kind.as_deref(),
+        enslaved,
+        // Every cfg80211 radio has this link (kernel: net/wireless/core.c).
+        wireless: Path::new("/sys/class/net").join(&name).join("phy80211").exists(),
+        name: &name,
+    };
+    let flags = message.header.flags;
+    is_wired(traits).then(|| Port {
+        index: message.header.index,
+        mac: mac.map(MacAddress::new),
+        up: flags.contains(LinkFlags::Up),
+        carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
+        mtu,
+        ipv6: ipv6_conf(&name),
+        name,
+        addresses: Vec::new(),
+        routes: Vec::new(),
+    })
+}
+
+/// Returns the directory of a port's IPv6 switches.
+pub(super) fn ipv6_conf_dir(port: &str) -> std::path::PathBuf {
+    Path::new("/proc/sys/net/ipv6/conf").join(port)
+}
+
+fn ipv6_conf(port: &str) -> Option<Ipv6Conf> {
+    let folder = ipv6_conf_dir(port);
+    let read = |name: &str| fs::read_to_string(folder.join(name)).ok()?.trim().parse().ok();
+    Some(Ipv6Conf {
+        accept_ra: read("accept_ra")?,
+        autoconf: read("autoconf")?,
+        disabled: read("disable_ipv6")?,
+        forwarding: read("forwarding")?,
+    })
+}
+
+fn address(message: &AddressMessage) -> Option<Address> {
+    let (mut local, mut peer, mut valid, mut protocol) = (None, None, None, None);
+    let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
+    for attribute in &message.attributes {
+        match attribute {
+            AddressAttribute::Local(ip) => local = Some(*ip),
+            AddressAttribute::Address(ip) => peer = Some(*ip),
+            AddressAttribute::CacheInfo(info) => {
+                valid = Some(info.ifa_valid).filter(|left| *left != u32::MAX)
+            }
+            AddressAttribute::Flags(all) => flags = *all,
+            AddressAttribute::Protocol(number) => protocol = Some(*number),
+            _ => {}
+        }
+    }
+    // IFA_ADDRESS is the peer's address where IFA_LOCAL is ours (include/uapi/linux/if_addr.h).
+    let net = IpNet::new(local.or(peer)?, message.header.prefix_len).ok()?;
+    let ours = protocol == Some(AddressProtocol::Other(PROTOCOL));
+    Some(Address {
+        net,
+        ours,
+        valid,
+        // Kernels before 5.18 don't name the origin: there, what has a lifetime comes from an advertisement.
+        autoconf: protocol == Some(AddressProtocol::RouterAnnouncement)
+            || (protocol.is_none() && net.addr().is_ipv6() && !flags.contains(AddressFlags::Permanent)),
+        tentative: flags.contains(AddressFlags::Tentative) && !flags.contains(AddressFlags::Optimistic),
+        duplicate: flags.contains(AddressFlags::Dadfailed),
+    })
+}
+
+fn route(message: &RouteMessage) -> Option<(u32, Route)> {
+    let header = &message.header;
+    if header.table != RouteHeader::RT_TABLE_MAIN || header.kind != RouteType::Unicast {
+        return None;
+    }
+    let (mut index, mut destination, mut gateway, mut source, mut metric) = (None, None, None, None, 0);
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Oif(number) => index = Some(*number),
+            RouteAttribute::Destination(address) => destination = ip(address),
+            RouteAttribute::Gateway(address) => gateway = ip(address),
+            RouteAttribute::PrefSource(address) => source = ip(address),
+            RouteAttribute::Priority(number) => metric = *number,
+            _ => {}
+        }
+    }
+    let destination = match destination {
+        Some(ip) => IpNet::new(ip, header.destination_prefix_length).ok()?,
+        None if header.address_family == AddressFamily::Inet => IpNet::V4(Ipv4Net::default()),
+        None => IpNet::V6(Ipv6Net::default()),
+    };
+    let route = Route {
+        destination,
+        gateway,
+        source,
+        metric,
+        onlink: header.flags.contains(RouteFlags::Onlink),
+        ours: header.protocol == RouteProtocol::Other(PROTOCOL),
+    };
+    Some((index?, route))
+}
+
+fn ip(address: &RouteAddress) -> Option<IpAddr> {
+    match address {
+        RouteAddress::Inet(ip) => Some(IpAddr::V4(*ip)),
+        RouteAddress::Inet6(ip) => Some(IpAddr::V6(*ip)),
+        _ => None,
+    }
+}

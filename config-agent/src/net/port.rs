@@ -1,0 +1,166 @@
+//! A wired port as the kernel has it, and which links are wired ports.
+
+use std::net::IpAddr;
+
+use genpack_spec::types::MacAddress;
+use ipnet::IpNet;
+
+/// A wired port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// The kernel's number for it; never used twice in one boot.
+    pub index: u32,
+    /// The kernel's name for it.
+    pub name: String,
+    /// Its hardware address.
+    pub mac: Option<MacAddress>,
+    /// Switched on.
+    pub up: bool,
+    /// Switched on, and something alive is at the other end of the cable.
+    pub carrier: bool,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+    /// What the kernel does about router advertisements here; none when it has no IPv6.
+    pub ipv6: Option<Ipv6Conf>,
+    /// Addresses, whoever set them.
+    pub addresses: Vec<Address>,
+    /// Unicast routes of the main table, whoever set them.
+    pub routes: Vec<Route>,
+}
+
+/// The switches under `/proc/sys/net/ipv6/conf` (kernel: `Documentation/networking/ip-sysctl.rst`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ipv6Conf {
+    /// `accept_ra`: 1 takes router advertisements, 2 even while the machine forwards.
+    pub accept_ra: u32,
+    /// `autoconf`: 1 makes addresses from them.
+    pub autoconf: u32,
+    /// `disable_ipv6`
+    pub disabled: u32,
+    /// `forwarding`
+    pub forwarding: u32,
+}
+
+impl Ipv6Conf {
+    /// Returns what must hold for autoconfiguration, given what is.
+    pub fn wanted(self) -> Ipv6Conf {
+        Ipv6Conf {
+            accept_ra: self.accept_ra.max(if self.forwarding > 0 { 2 } else { 1 }),
+            autoconf: 1,
+            disabled: 0,
+            forwarding: self.forwarding,
+        }
+    }
+}
+
+/// An address that the kernel has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The address with its prefix length.
+    pub net: IpNet,
+    /// Whether this agent, in this life or an earlier one, set it.
+    pub ours: bool,
+    /// Seconds until the kernel removes it; none when never.
+    pub valid: Option<u32>,
+    /// Made by the kernel from a router advertisement.
+    pub autoconf: bool,
+    /// Not usable yet: the kernel still asks whether another machine has it.
+    pub tentative: bool,
+    /// Another machine has it.
+    pub duplicate: bool,
+}
+
+/// A route that the kernel has, or shall have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// Where it leads.
+    pub destination: IpNet,
+    /// The router; none when the destination is on the wire.
+    pub gateway: Option<IpAddr>,
+    /// The address to send from.
+    pub source: Option<IpAddr>,
+    /// Smaller wins.
+    pub metric: u32,
+    /// The router is on the wire although no address of ours says so.
+    pub onlink: bool,
+    /// Carries [`super::PROTOCOL`].
+    pub ours: bool,
+}
+
+/// What tells a wired port from other links.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkTraits<'a> {
+    /// Has Ethernet's hardware type, `ARPHRD_ETHER`.
+    pub ethernet: bool,
+    /// The driver's kind (`IFLA_INFO_KIND`); hardware has none.
+    pub kind: Option<&'a str>,
+    /// Belongs to a bridge, a bond or the like.
+    pub enslaved: bool,
+    /// Is a radio.
+    pub wireless: bool,
+    /// The kernel's name for it.
+    pub name: &'a str,
+}
+
+/// Host-side ends of container links, by the names that Docker, Podman, LXC and systemd-nspawn give to them. Such a
+/// link carries no other sign before its bridge has taken it.
+const CONTAINER_PREFIXES: [&str; 3] = ["veth", "ve-", "vb-"];
+
+/// Whether a link is a wired port: hardware or virtio, a port of an Ethernet switch chip, or, seen from inside a container,
+/// the container's end of a `veth` pair.
+pub fn is_wired(link: LinkTraits<'_>) -> bool {
+    let kind_fits = match link.kind {
+        None | Some("dsa") => true,
+        Some("veth") => !CONTAINER_PREFIXES
+            .iter()
+            .any(|prefix| link.name.starts_with(prefix)),
+        Some(_) => false,
+    };
+    link.ethernet && kind_fits && !link.enslaved && !link.wireless
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_counts_and_what_others_made_does_not() {
+        let hardware = LinkTraits {
+            ethernet: true,
+            kind: None,
+            enslaved: false,
+            wireless: false,
+            name: "eth0",
+        };
+        let kind = |kind, name| LinkTraits {
+            kind: Some(kind),
+            name,
+            ..hardware
+        };
+        assert!(is_wired(hardware));
+        assert!(is_wired(kind("veth", "host0")));
+        assert!(is_wired(kind("dsa", "lan1")));
+        for link in [
+            LinkTraits {
+                ethernet: false,
+                ..hardware
+            },
+            LinkTraits {
+                enslaved: true,
+                ..hardware
+            },
+            LinkTraits {
+                wireless: true,
+                ..hardware
+            },
+            kind("veth", "veth12ab"),
+            kind("bridge", "docker0"),
+            kind("tun", "vnet0"),
+            kind("dummy", "dummy0"),
+            kind("wireguard", "wg0"),
+            kind("vlan", "eth0.5"),
+        ] {
+            assert!(!is_wired(link), "{link:?}");
+        }
+    }
+}

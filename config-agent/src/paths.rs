@@ -1,0 +1,103 @@
+//! Where the agent reads and writes. Tests give another directory for `/`.
+
+use std::path::{Path, PathBuf};
+
+use genpack_spec::layout;
+use genpack_spec::types::{MacAddress, UnitName};
+
+/// Every path of the agent, below one root directory. `/proc` and `/sys` are the kernel's and always its own.
+#[derive(Debug, Clone)]
+pub struct Paths {
+    root: PathBuf,
+}
+
+impl Paths {
+    /// Returns the paths below `root`.
+    pub fn below(root: impl Into<PathBuf>) -> Paths {
+        Paths { root: root.into() }
+    }
+
+    fn at(&self, absolute: &str) -> PathBuf {
+        self.root.join(absolute.trim_start_matches('/'))
+    }
+
+    /// Returns where `/run/genpack` is.
+    pub fn run_dir(&self) -> PathBuf {
+        self.at(layout::RUN_DIR)
+    }
+
+    /// Returns where the settings are read.
+    pub fn settings(&self) -> PathBuf {
+        self.at(layout::SETTINGS_JSON)
+    }
+
+    /// Returns where PID 1's report is read.
+    pub fn boot_report(&self) -> PathBuf {
+        self.at(layout::BOOT_REPORT_JSON)
+    }
+
+    /// Returns where the agent's report is written.
+    pub fn run_report(&self) -> PathBuf {
+        self.at(layout::RUN_REPORT_JSON)
+    }
+
+    /// Returns where the facts about the image are read.
+    pub fn image_info(&self) -> PathBuf {
+        self.at(layout::IMAGE_INFO)
+    }
+
+    /// Returns the card's mount point.
+    pub fn card(&self) -> PathBuf {
+        self.at(layout::BOOT_MOUNT)
+    }
+
+    /// Returns where the resolver's data is written.
+    pub fn resolv_conf(&self) -> PathBuf {
+        self.at(layout::RESOLV_CONF)
+    }
+
+    /// Returns where getty reads what to show above the login prompt.
+    pub fn issue(&self) -> PathBuf {
+        self.at(layout::ISSUE)
+    }
+
+    /// Returns the file at whose change a waiting getty draws its prompt anew (agetty(8), `--reload`).
+    pub fn agetty_reload(&self) -> PathBuf {
+        self.at("/run/agetty.reload")
+    }
+
+    /// Returns where the lease of the port with this MAC address is kept, so that a restart loses nothing.
+    pub fn lease(&self, mac: MacAddress) -> PathBuf {
+        self.run_dir().join(format!("leases/{mac}.json"))
+    }
+
+    /// Returns the mask of a unit; PID 1 makes the same.
+    pub fn unit_mask(&self, unit: &UnitName) -> PathBuf {
+        self.at(layout::UNIT_MASK_DIR).join(unit.as_str())
+    }
+
+    /// Returns the directory of masks, as systemd names it in its `UnitPath`.
+    pub fn unit_mask_dir(&self) -> &'static str {
+        layout::UNIT_MASK_DIR
+    }
+
+    /// Returns the kernel's log device.
+    pub fn kmsg(&self) -> PathBuf {
+        self.at("/dev/kmsg")
+    }
+
+    /// Returns the system bus's socket (D-Bus specification, "Well-known Message Bus Instances").
+    pub fn bus_socket(&self) -> PathBuf {
+        self.at("/run/dbus/system_bus_socket")
+    }
+
+    /// Returns the socket that exists while udev runs, and the directory of its database.
+    pub fn udev(&self) -> (PathBuf, PathBuf) {
+        (self.at("/run/udev/control"), self.at("/run/udev/data"))
+    }
+
+    /// Returns the root itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}

@@ -1,0 +1,204 @@
+//! The agent's report, made of what was observed. Pure.
+
+use std::net::IpAddr;
+
+use genpack_spec::report::{
+    AddressOrigin, AddressReport, BootReport, LinkReport, RunReport, SettingsFile, Severity,
+};
+use genpack_spec::settings::{Method, Network, Settings};
+use ipnet::IpNet;
+
+use crate::net::lease::Lease;
+use crate::net::network::Complaint;
+use crate::net::port::Port;
+
+/// Returns the report about one port. `failures` are sentences about what could not be done.
+pub fn link(
+    settings: &Settings,
+    port: &Port,
+    lease: Option<&Lease>,
+    complaint: Option<&Complaint>,
+    failures: &[String],
+) -> LinkReport {
+    let network = settings.network_for(&port.name, port.mac);
+    let addresses: Vec<AddressReport> = port
+        .addresses
+        .iter()
+        .filter(|address| !address.tentative && !address.duplicate)
+        .map(|address| AddressReport {
+            address: address.net,
+            origin: origin(address.net, address.autoconf, lease),
+        })
+        .collect();
+    let mut problems = failures.to_vec();
+    for address in port.addresses.iter().filter(|address| address.duplicate) {
+        problems.push(format!(
+            "Another device on this network already uses the address {}.",
+            address.net.addr()
+        ));
+    }
+    problems.extend(no_address(port, &network, &addresses, complaint));
+    LinkReport {
+        name: port.name.clone(),
+        mac: port.mac,
+        carrier: port.carrier,
+        method: network.method,
+        gateways: gateways(port),
+        addresses,
+        problems,
+    }
+}
+
+fn no_address(
+    port: &Port,
+    network: &Network,
+    addresses: &[AddressReport],
+    complaint: Option<&Complaint>,
+) -> Option<String> {
+    let reachable = addresses
+        .iter()
+        .any(|address| address.origin != AddressOrigin::LinkLocal);
+    if network.method != Method::Auto || !port.carrier || reachable {
+        return None;
+    }
+    let name = &port.name;
+    match complaint? {
+        Complaint::Silent => Some(format!(
+            "Nothing on the network of {name} gives the device an address (no DHCP server answers); it keeps asking."
+        )),
+        Complaint::Unusable(problem) => Some(format!(
+            "The DHCP server on the network of {name} answers with something that can't be used: {problem}."
+        )),
+    }
+}
+
+fn origin(net: IpNet, autoconf: bool, lease: Option<&Lease>) -> AddressOrigin {
+    match net {
+        _ if lease.is_some_and(|lease| IpNet::V4(lease.address) == net) => AddressOrigin::Dhcp,
+        IpNet::V4(v4) if v4.addr().is_link_local() => AddressOrigin::LinkLocal,
+        IpNet::V6(v6) if v6.addr().is_unicast_link_local() => AddressOrigin::LinkLocal,
+        _ if autoconf => AddressOrigin::RouterAdvertisement,
+        _ => AddressOrigin::Static,
+    }
+}
+
+fn gateways(port: &Port) -> Vec<IpAddr> {
+    let mut routes: Vec<_> = port
+        .routes
+        .iter()
+        .filter(|route| route.destination.prefix_len() == 0)
+        .collect();
+    routes.sort_by_key(|route| route.metric);
+    let mut gateways = Vec::new();
+    for gateway in routes.iter().filter_map(|route| route.gateway) {
+        if !gateways.contains(&gateway) {
+            gateways.push(gateway);
+        }
+    }
+    gateways
+}
+
+/// Whether some port has an address that works beyond its own wire.
+pub fn is_online(report: &RunReport) -> bool {
+    report
+        .links
+        .iter()
+        .flat_map(|link| &link.addresses)
+        .any(|address| address.origin != AddressOrigin::LinkLocal)
+}
+
+/// Whether an address may still come: some port isn't turned off, or no port is known yet.
+pub fn may_come_online(report: &RunReport) -> bool {
+    report.links.is_empty() || report.links.iter().any(|link| link.method != Method::Off)
+}
+
+/// Returns how many things are not as they should be, in both reports.
+pub fn problem_count(boot: &BootReport, run: &RunReport) -> usize {
+    let file = usize::from(matches!(boot.file, SettingsFile::Unusable { .. }));
+    let lines = boot
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .count();
+    let notices = boot.notices.iter().chain(&run.notices);
+    file + lines
+        + notices
+            .filter(|notice| notice.severity == Severity::Error)
+            .count()
+        + run.links.iter().map(|link| link.problems.len()).sum::<usize>()
+        + run
+            .services
+            .iter()
+            .filter(|service| service.problem.is_some())
+            .count()
+        + run.failed_units.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::port::Address;
+
+    fn port(addresses: &[&str]) -> Port {
+        Port {
+            index: 2,
+            name: "eth0".into(),
+            mac: None,
+            up: true,
+            carrier: true,
+            mtu: 1500,
+            ipv6: None,
+            addresses: addresses
+                .iter()
+                .map(|net| Address {
+                    net: net.parse().unwrap(),
+                    ours: false,
+                    valid: None,
+                    autoconf: net.starts_with("2001"),
+                    tentative: false,
+                    duplicate: false,
+                })
+                .collect(),
+            routes: Vec::new(),
+        }
+    }
+
+    fn report(port: &Port, complaint: Option<&Complaint>) -> LinkReport {
+        link(&Settings::default(), port, None, complaint, &[])
+    }
+
+    #[test]
+    fn origins_by_address() {
+        let report = report(
+            &port(&["169.254.3.4/16", "fe80::1/64", "2001:db8::5/64", "10.0.0.1/8"]),
+            None,
+        );
+        let origins: Vec<_> = report.addresses.iter().map(|address| address.origin).collect();
+        use AddressOrigin::*;
+        assert_eq!(origins, [LinkLocal, LinkLocal, RouterAdvertisement, Static]);
+    }
+
+    #[test]
+    fn a_missing_server_matters_only_without_any_address() {
+        let silent = Some(&Complaint::Silent);
+        assert_eq!(report(&port(&["fe80::1/64"]), silent).problems.len(), 1);
+        assert!(report(&port(&["2001:db8::5/64"]), silent).problems.is_empty());
+        let mut unplugged = port(&[]);
+        unplugged.carrier = false;
+        assert!(report(&unplugged, silent).problems.is_empty());
+    }
+
+    #[test]
+    fn addresses_in_doubt_are_not_reported_as_usable() {
+        let mut port = port(&["10.0.0.1/8", "2001:db8::5/64"]);
+        port.addresses[0].tentative = true;
+        port.addresses[1].duplicate = true;
+        let report = report(&port, None);
+        assert!(report.addresses.is_empty());
+        assert!(
+            report.problems[0].contains("2001:db8::5"),
+            "{:?}",
+            report.problems
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! systemd over D-Bus: units on and off as the settings say, units that failed, the end of starting.
+//!
+//! All of it happens in a task of its own after the agent has told systemd that it is ready, so a job that is ordered
+//! after the network never waits for itself.
+
+mod units;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use genpack_spec::report::ServiceReport;
+use genpack_spec::types::UnitName;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+use zbus::Connection;
+use zbus::proxy::CacheProperties;
+use zbus_systemd::systemd1::ManagerProxy;
+
+use crate::{Paths, files};
+
+/// What the bus brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// What came of every line of `[services]`.
+    Services(Vec<ServiceReport>),
+    /// The units that have failed, by name.
+    FailedUnits(Vec<String>),
+    /// The machine has finished starting.
+    Started,
+    /// systemd can't be reached so far: a phrase.
+    Unavailable(String),
+}
+
+/// Pauses between attempts to reach systemd grow from the first of these to the second.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+
+/// Serves until the agent ends. `patience` is how long systemd may be out of reach before that is reported.
+pub async fn run(
+    paths: Paths,
+    wanted: BTreeMap<UnitName, bool>,
+    patience: Duration,
+    events: UnboundedSender<Event>,
+) {
+    let mut wanted = Some(wanted);
+    let mut told = false;
+    let mut pause = PAUSES[0];
+    let mut reason = "the system bus has not started".to_string();
+    let deadline = Instant::now() + patience;
+    loop {
+        let attempt = connect(&paths);
+        let outcome = if told {
+            attempt.await
+        } else {
+            match tokio::time::timeout_at(deadline, attempt).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    // The attempts go on; what is reported now is replaced when one succeeds.
+                    told = true;
+                    drop(events.send(Event::Unavailable(reason.clone())));
+                    continue;
+                }
+            }
+        };
+        match outcome {
+            Ok(manager) => {
+                (told, pause) = (true, PAUSES[0]);
+                if let Err(error) = serve(&paths, &manager, &mut wanted, &events).await {
+                    log::warn!("The connection to systemd was lost: {error:#}");
+                }
+            }
+            Err(error) => {
+                reason = format!("{error:#}");
+                log::warn!("systemd can't be reached: {reason}");
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES[1]);
+    }
+}
+
+/// Waits for the system bus and returns systemd's manager on it, once that answers.
+async fn connect(paths: &Paths) -> Result<ManagerProxy<'static>> {
+    let socket = paths.bus_socket();
+    files::wait_for(&socket)
+        .await
+        .with_context(|| format!("waiting for {}", socket.display()))?;
+    let address = format!("unix:path={}", socket.display());
+    let connection: Connection = zbus::connection::Builder::address(address.as_str())
+        .build()
+        .await
+        .context("connecting to the system bus")?;
+    let manager = ManagerProxy::builder(&connection)
+        // Several of its properties change although systemd calls them constant.
+        .cache_properties(CacheProperties::No)
+        .build()
+        .await?;
+    // Without a subscriber systemd sends no signals.
+    manager
+        .subscribe()
+        .await
+        .context("speaking to systemd on the system bus")?;
+    Ok(manager)
+}
+
+/// Sets the services, once in the agent's life, and watches; returns when the connection ends.
+async fn serve(
+    paths: &Paths,
+    manager: &ManagerProxy<'static>,
+    wanted: &mut Option<BTreeMap<UnitName, bool>>,
+    events: &UnboundedSender<Event>,
+) -> Result<()> {
+    let services = async {
+        if let Some(units) = wanted.as_ref() {
+            let reports = units::set(paths, manager, units).await?;
+            drop(events.send(Event::Services(reports)));
+            *wanted = None;
+        }
+        Ok(())
+    };
+    tokio::try_join!(
+        services,
+        watch::started(manager, events),
+        watch::failed_units(manager, events)
+    )?;
+    Ok(())
+}

@@ -1,0 +1,309 @@
+//! Units on and off.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use futures_util::StreamExt;
+use genpack_spec::report::ServiceReport;
+use genpack_spec::types::UnitName;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use zbus::OwnedObjectPath;
+use zbus::proxy::CacheProperties;
+use zbus_systemd::systemd1::{ManagerProxy, UnitProxy};
+
+use crate::Paths;
+
+/// Starting and stopping may take this long in all before the report goes without them.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Makes the units what is wanted and returns what came of each. Fails only when systemd is out of reach.
+pub async fn set(
+    paths: &Paths,
+    manager: &ManagerProxy<'static>,
+    wanted: &BTreeMap<UnitName, bool>,
+) -> Result<Vec<ServiceReport>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut work = Work {
+        paths,
+        manager,
+        unit_path: manager.unit_path().await?,
+        files_changed: false,
+    };
+    let mut problems: HashMap<&UnitName, String> = HashMap::new();
+    for (unit, on) in wanted {
+        if let Err(problem) = work.prepare(unit, *on).await {
+            problems.insert(unit, problem);
+        }
+    }
+    if work.files_changed {
+        manager.reload().await?;
+    }
+    let mut jobs = Jobs::listen(manager).await?;
+    let mut running = HashMap::new();
+    for (unit, on) in wanted {
+        if problems.contains_key(unit) {
+            continue;
+        }
+        match work.begin(unit, *on).await {
+            Ok(Some(job)) => drop(running.insert(job, unit)),
+            Ok(None) => {}
+            Err(problem) => drop(problems.insert(unit, problem)),
+        }
+    }
+    let results = jobs.wait(running).await;
+    let mut reports = Vec::new();
+    for (unit, on) in wanted {
+        let problem = match problems.remove(unit) {
+            Some(problem) => Some(problem),
+            None => work.verify(unit, *on, results.get(unit)).await,
+        };
+        if let Some(problem) = &problem {
+            log::warn!("{problem}");
+        }
+        reports.push(ServiceReport {
+            unit: unit.clone(),
+            wanted: *on,
+            problem,
+        });
+    }
+    Ok(reports)
+}
+
+struct Work<'a> {
+    paths: &'a Paths,
+    manager: &'a ManagerProxy<'static>,
+    unit_path: Vec<String>,
+    files_changed: bool,
+}
+
+impl Work<'_> {
+    /// Sets masks and links. The error is a sentence.
+    async fn prepare(&mut self, unit: &UnitName, on: bool) -> Result<(), String> {
+        if !self.exists(unit) {
+            return Err(format!(
+                "There is no service named {} on this device.",
+                short(unit)
+            ));
+        }
+        let mask = self.paths.unit_mask(unit);
+        let masked = fs::read_link(&mask).is_ok_and(|target| target == Path::new("/dev/null"));
+        if on {
+            if masked {
+                fs::remove_file(&mask).map_err(|error| failure(unit, on, &error.to_string()))?;
+                self.files_changed = true;
+            }
+            return self.enable(unit).await;
+        }
+        if !masked {
+            // PID 1 has done it, unless the settings changed since.
+            let made = mask.parent().map_or(Ok(()), fs::create_dir_all);
+            made.and_then(|()| symlink("/dev/null", &mask))
+                .map_err(|error| failure(unit, on, &error.to_string()))?;
+            self.files_changed = true;
+        }
+        Ok(())
+    }
+
+    /// Whether a unit file is there, masks aside.
+    fn exists(&self, unit: &UnitName) -> bool {
+        // A template serves all its instances (systemd.unit(5)).
+        let template = unit.as_str().split_once('@').and_then(|(stem, rest)| {
+            let (_, suffix) = rest.rsplit_once('.')?;
+            Some(format!("{stem}@.{suffix}"))
+        });
+        self.unit_path
+            .iter()
+            .filter(|folder| *folder != self.paths.unit_mask_dir())
+            .any(|folder| {
+                let folder = Path::new(folder);
+                folder.join(unit.as_str()).exists()
+                    || template.as_ref().is_some_and(|name| folder.join(name).exists())
+            })
+    }
+
+    /// Enables a unit until the next restart; the settings say it again then.
+    async fn enable(&mut self, unit: &UnitName) -> Result<(), String> {
+        let name = unit.to_string();
+        let state = self
+            .manager
+            .get_unit_file_state(name.clone())
+            .await
+            .unwrap_or_default();
+        if state.starts_with("masked") {
+            let changes = self.manager.unmask_unit_files(vec![name.clone()], true).await;
+            self.files_changed |= changes.is_ok_and(|changes| !changes.is_empty());
+        }
+        if matches!(state.as_str(), "disabled" | "masked" | "masked-runtime" | "bad") {
+            match self.manager.enable_unit_files(vec![name], true, false).await {
+                Ok((_, changes)) => self.files_changed |= !changes.is_empty(),
+                // It can be started all the same; if not, that is what to report.
+                Err(error) => log::warn!("{unit} can't be enabled: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts or stops; returns the job to wait for. The error is a sentence.
+    async fn begin(&self, unit: &UnitName, on: bool) -> Result<Option<OwnedObjectPath>, String> {
+        let (name, mode) = (unit.to_string(), "replace".to_string());
+        let job = if on {
+            log::info!("starting {unit}");
+            self.manager.start_unit(name, mode).await
+        } else {
+            let (_, active) = self
+                .state(unit)
+                .await
+                .map_err(|error| failure(unit, on, &error))?;
+            if matches!(active.as_str(), "inactive" | "failed") {
+                return Ok(None);
+            }
+            log::info!("stopping {unit}, which is {active}");
+            self.manager.stop_unit(name, mode).await
+        };
+        job.map(Some).map_err(|error| failure(unit, on, &plain(&error)))
+    }
+
+    /// Returns what is not as wanted, as a sentence. `result` is systemd's word for how the job ended.
+    async fn verify(&self, unit: &UnitName, on: bool, result: Option<&String>) -> Option<String> {
+        let (load, active) = match self.state(unit).await {
+            Ok(state) => state,
+            Err(error) => return Some(failure(unit, on, &error)),
+        };
+        verdict(unit, on, &load, &active, result.map(String::as_str))
+    }
+
+    /// Returns `LoadState` and `ActiveState`.
+    async fn state(&self, unit: &UnitName) -> Result<(String, String), String> {
+        let ask = async {
+            let path = self.manager.load_unit(unit.to_string()).await?;
+            let proxy = UnitProxy::builder(self.manager.inner().connection())
+                .path(path)
+                .cache_properties(CacheProperties::No)
+                .build()
+                .await?;
+            zbus::Result::Ok((proxy.load_state().await?, proxy.active_state().await?))
+        };
+        ask.await.map_err(|error| plain(&error))
+    }
+}
+
+/// The name as a person writes it in `system.ini`.
+fn short(unit: &UnitName) -> &str {
+    unit.as_str().strip_suffix(".service").unwrap_or(unit.as_str())
+}
+
+fn failure(unit: &UnitName, on: bool, reason: &str) -> String {
+    let verb = if on { "on" } else { "off" };
+    format!("{} could not be turned {verb}: {reason}.", short(unit))
+}
+
+/// systemd's own words, without the name of the D-Bus error.
+fn plain(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(_, Some(text), _) => text.trim_end_matches('.').to_string(),
+        other => other.to_string(),
+    }
+}
+
+fn verdict(unit: &UnitName, on: bool, load: &str, active: &str, result: Option<&str>) -> Option<String> {
+    let name = short(unit);
+    match (on, active) {
+        (false, "inactive" | "failed") => None,
+        (false, _) => Some(format!("{name} is still running although it is turned off.")),
+        (true, _) if load == "not-found" => Some(format!("There is no service named {name} on this device.")),
+        (true, _) if load == "masked" => Some(format!("This image does not allow {name} to be turned on.")),
+        (true, "failed") => Some(format!("{name} was started and failed.")),
+        (true, "active" | "reloading" | "refreshing") => None,
+        (true, "activating") => Some(format!("{name} has not finished starting.")),
+        (true, _) => match result {
+            // What does its work and ends is inactive again.
+            Some("done" | "skipped") => None,
+            Some("dependency") => Some(format!(
+                "{name} could not start because something that it needs failed."
+            )),
+            Some("timeout") => Some(format!("{name} took too long to start.")),
+            Some(other) => Some(format!("{name} could not be started ({other}).")),
+            None => Some(format!("{name} has not finished starting.")),
+        },
+    }
+}
+
+/// systemd's jobs as they end.
+struct Jobs {
+    ended: UnboundedReceiver<(OwnedObjectPath, String)>,
+}
+
+impl Jobs {
+    /// Listens from now on.
+    async fn listen(manager: &ManagerProxy<'static>) -> Result<Jobs> {
+        let mut signals = manager.receive_job_removed().await?;
+        let (sender, ended) = unbounded_channel();
+        // Read at once and kept here: while the machine starts there are many, and a signal that waits in the
+        // connection's bounded queue holds up every answer behind it.
+        tokio::spawn(async move {
+            while let Some(signal) = signals.next().await {
+                let Ok(args) = signal.args() else { continue };
+                if sender.send((args.job.clone(), args.result.to_string())).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Jobs { ended })
+    }
+
+    /// Waits for these jobs, within [`PATIENCE`]; returns how each that ended did so.
+    async fn wait<'a>(
+        &mut self,
+        mut running: HashMap<OwnedObjectPath, &'a UnitName>,
+    ) -> HashMap<&'a UnitName, String> {
+        let mut results = HashMap::new();
+        let all = async {
+            while !running.is_empty()
+                && let Some((job, result)) = self.ended.recv().await
+            {
+                if let Some(unit) = running.remove(&job) {
+                    results.insert(unit, result);
+                }
+            }
+        };
+        // What has not ended by then is told by its state.
+        let _ = tokio::time::timeout(PATIENCE, all).await;
+        results
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_fit_what_systemd_says() {
+        let unit: UnitName = "nginx".parse().unwrap();
+        let said = |on, load, active, result| verdict(&unit, on, load, active, result);
+        for (on, load, active, result) in [
+            (true, "loaded", "active", Some("done")),
+            (true, "loaded", "inactive", Some("done")),
+            (false, "masked", "inactive", None),
+            (false, "masked", "failed", None),
+        ] {
+            assert_eq!(said(on, load, active, result), None);
+        }
+        assert_eq!(
+            said(true, "not-found", "inactive", None).as_deref(),
+            Some("There is no service named nginx on this device.")
+        );
+        assert_eq!(
+            said(true, "loaded", "failed", Some("failed")).as_deref(),
+            Some("nginx was started and failed.")
+        );
+        assert!(said(false, "masked", "active", None).is_some());
+        assert!(said(true, "loaded", "inactive", Some("dependency")).is_some());
+        assert!(said(true, "loaded", "activating", None).is_some());
+    }
+}
