@@ -8,6 +8,7 @@ use crate::overlay::Disk;
 use crate::partition::find_fat;
 use crate::process::{self, FSCK_FAT, QEMU_IMG};
 use fatfs::{Dir, FileSystem, FsOptions};
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,14 @@ pub struct Entry {
     pub is_dir: bool,
     /// Its size in bytes; 0 for a folder.
     pub size: u64,
+}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Card")
+            .field("image", &self.image)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Card {

@@ -1,9 +1,17 @@
-//! Asking a guest's web server.
+//! Asking a guest's servers.
 
 use crate::error::{Error, Result};
+use crate::shared::Step;
+use crate::vm::Vm;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
+
+/// How long to leave a server alone that does not answer yet.
+const PACE: Duration = Duration::from_millis(200);
+
+/// The longest that one attempt at a server may take.
+const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// A web server's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +22,65 @@ pub struct Response {
     pub headers: String,
     /// The body; bytes that are not UTF-8 are replaced.
     pub body: String,
+}
+
+impl Vm {
+    /// Asks the guest's web server for `path` until it answers, with whatever status.
+    ///
+    /// # Errors
+    /// When `timeout` passes or QEMU ends before, or the port is not forwarded.
+    pub fn wait_http(&self, guest_port: u16, path: &str, timeout: Duration) -> Result<Response> {
+        let what = format!("an answer to GET {path} from guest port {guest_port}");
+        self.retry(guest_port, &what, timeout, |address, left| {
+            http_get(address, path, left)
+        })
+    }
+
+    /// Connects to a server in the guest until it greets, as SSH's does; its greeting line.
+    ///
+    /// An accepted connection alone says nothing, because QEMU accepts before it asks the guest.
+    ///
+    /// # Errors
+    /// When `timeout` passes or QEMU ends before, or the port is not forwarded.
+    pub fn wait_banner(&self, guest_port: u16, timeout: Duration) -> Result<String> {
+        let what = format!("a greeting from guest port {guest_port}");
+        self.retry(guest_port, &what, timeout, |address, left| {
+            banner(address, left).map_err(Error::io("reading it"))
+        })
+    }
+
+    fn retry<T>(
+        &self,
+        guest_port: u16,
+        what: &str,
+        timeout: Duration,
+        attempt: impl Fn(SocketAddr, Duration) -> Result<T>,
+    ) -> Result<T> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.forwarded_port(guest_port)?));
+        let begin = Instant::now();
+        loop {
+            let left = timeout.saturating_sub(begin.elapsed());
+            let reason = match attempt(address, left.clamp(Duration::from_millis(1), ATTEMPT)) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let what = format!("{what} (last attempt: {reason})");
+            match self.shared.wait(&what, PACE.min(left), |_| Step::<T>::Wait) {
+                Err(Error::TimedOut { .. }) if begin.elapsed() < timeout => {}
+                Err(Error::TimedOut {
+                    machine, what, tail, ..
+                }) => {
+                    return Err(Error::TimedOut {
+                        machine,
+                        what,
+                        waited: begin.elapsed(),
+                        tail,
+                    });
+                }
+                other => return other,
+            }
+        }
+    }
 }
 
 /// Gets `path` from the web server at `address` by HTTP/1.0, once.
@@ -68,7 +135,7 @@ fn parse(answer: &[u8]) -> Option<Response> {
 }
 
 /// Reads the line with which some servers greet, such as `SSH-2.0-OpenSSH_10.0`.
-pub(crate) fn banner(address: SocketAddr, timeout: Duration) -> io::Result<String> {
+fn banner(address: SocketAddr, timeout: Duration) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     let mut line = Vec::new();

@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::firmware::{Firmware, Ovmf};
-use crate::http::{self, Response, http_get};
 use crate::machine::Machine;
 use crate::network::{Backend, Protocol};
 use crate::pattern::{Match, Pattern};
@@ -12,9 +11,9 @@ use crate::shared::{Shared, Step};
 use crate::supervisor::Supervisor;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -26,22 +25,25 @@ use std::time::{Duration, Instant};
 /// How long output has to pause before a regular expression is taken to match at its end.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// How long to leave a server alone that does not answer yet.
-const PACE: Duration = Duration::from_millis(200);
-
-/// The longest that one attempt at a server may take.
-const ATTEMPT: Duration = Duration::from_secs(10);
-
 /// A running machine. Dropping it kills QEMU, as a pulled plug would.
 ///
 /// Every method that waits returns an error as soon as QEMU ends, with the tail of what the machine wrote.
 pub struct Vm {
+    // First, so that QEMU is gone before the sockets that it talks through are closed.
+    _supervisor: Supervisor,
     pub(crate) shared: Arc<Shared>,
     serial: Mutex<UnixStream>,
     qmp: Qmp,
     forwards: Vec<(Protocol, u16, u16)>,
-    // Last, so that what is above cannot outlive QEMU.
-    _supervisor: Supervisor,
+}
+
+impl fmt::Debug for Vm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vm")
+            .field("name", &self.name())
+            .field("pid", &self.pid())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Vm {
@@ -258,63 +260,6 @@ impl Vm {
                 machine: self.name().to_owned(),
                 port: guest_port,
             }),
-        }
-    }
-
-    /// Asks the guest's web server for `path` until it answers, with whatever status.
-    ///
-    /// # Errors
-    /// When `timeout` passes or QEMU ends before, or the port is not forwarded.
-    pub fn wait_http(&self, guest_port: u16, path: &str, timeout: Duration) -> Result<Response> {
-        let what = format!("an answer to GET {path} from guest port {guest_port}");
-        self.retry(guest_port, &what, timeout, |address, left| {
-            http_get(address, path, left)
-        })
-    }
-
-    /// Connects to a server in the guest until it greets, as SSH's does; its greeting line.
-    ///
-    /// An accepted connection alone says nothing, because QEMU accepts before it asks the guest.
-    ///
-    /// # Errors
-    /// When `timeout` passes or QEMU ends before, or the port is not forwarded.
-    pub fn wait_banner(&self, guest_port: u16, timeout: Duration) -> Result<String> {
-        let what = format!("a greeting from guest port {guest_port}");
-        self.retry(guest_port, &what, timeout, |address, left| {
-            http::banner(address, left).map_err(Error::io("reading it"))
-        })
-    }
-
-    fn retry<T>(
-        &self,
-        guest_port: u16,
-        what: &str,
-        timeout: Duration,
-        attempt: impl Fn(SocketAddr, Duration) -> Result<T>,
-    ) -> Result<T> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.forwarded_port(guest_port)?));
-        let begin = Instant::now();
-        loop {
-            let left = timeout.saturating_sub(begin.elapsed());
-            let reason = match attempt(address, left.clamp(Duration::from_millis(1), ATTEMPT)) {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let what = format!("{what} (last attempt: {reason})");
-            match self.shared.wait(&what, PACE.min(left), |_| Step::<T>::Wait) {
-                Err(Error::TimedOut { .. }) if begin.elapsed() < timeout => {}
-                Err(Error::TimedOut {
-                    machine, what, tail, ..
-                }) => {
-                    return Err(Error::TimedOut {
-                        machine,
-                        what,
-                        waited: begin.elapsed(),
-                        tail,
-                    });
-                }
-                other => return other,
-            }
         }
     }
 }

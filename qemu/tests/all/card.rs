@@ -181,7 +181,7 @@ fn a_card_in_a_running_machine_cannot_be_opened() {
         .deadline(2 * SOON)
         .disk(overlay.disk());
     let vm = machine.start().unwrap();
-    let error = Card::open(&overlay).err().expect("the card is locked");
+    let error = Card::open(&overlay).unwrap_err();
     assert!(error.to_string().contains("lock"), "{error}");
     vm.quit().unwrap();
     Card::open(&overlay).unwrap().close().unwrap();
@@ -218,9 +218,9 @@ fn errors_say_what_and_where() {
     card.close().unwrap();
     check_fat(image.path()).unwrap();
 
-    let error = Card::open(Guest::new().disk_path()).err().unwrap();
+    let error = Card::open(Guest::new().disk_path()).unwrap_err();
     assert!(error.to_string().contains("no FAT partition"), "{error}");
-    let error = Card::open("/no/such.img").err().unwrap();
+    let error = Card::open("/no/such.img").unwrap_err();
     assert!(
         error.to_string().contains("reading the disk image /no/such.img"),
         "{error}"

@@ -245,10 +245,7 @@ fn ports_are_forwarded_from_free_ones() {
 }
 
 fn start_error(machine: Machine) -> String {
-    match machine.start() {
-        Ok(_) => panic!("the machine started"),
-        Err(error) => error.to_string(),
-    }
+    machine.start().unwrap_err().to_string()
 }
 
 #[test]
