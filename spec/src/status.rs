@@ -1,54 +1,134 @@
 //! Every sentence that a device says to people: `STATUS.txt`, `README.txt`, the console.
+//!
+//! The texts made here are plain ASCII unless what they repeat is not. All functions are pure.
 
-use crate::image::Damage;
-use crate::report::{BootReport, RunReport};
+mod device;
+mod failure;
+mod settings_file;
+mod text;
+mod verdict;
 
-/// Why a boot can't go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BootFailure {
-    /// No boot partition was found.
-    CardMissing,
-    /// The boot partition was found and can't be read; the reason as a phrase.
-    CardUnreadable(String),
-    /// The slot has no `system.img`.
-    SystemMissing,
-    /// The slot's `system.img` is not whole.
-    SystemDamaged(Damage),
-    /// The slot's `system.img` looks whole and can't be mounted or started; the reason as a phrase.
-    SystemUnusable(String),
-    /// Something else; the reason as a phrase.
-    Other(String),
-}
+pub use failure::{BootFailure, boot_failure_text};
+
+use text::Page;
+use verdict::Verdict;
+
+use crate::layout::card::{STATUS_TXT, SYSTEM_INI};
+use crate::report::{AddressOrigin, BootReport, RunReport};
+use crate::system_ini::shorten;
+
+/// Begins the line that says when a `STATUS.txt` was written.
+const WRITTEN: &str = "Written: ";
 
 /// Returns `STATUS.txt`: the verdict, every line of `system.ini` that was not used as written, and how to reach the
 /// device. CRLF line ends. `written_at` is the time (UTC) in the form in which it shall stand there.
-pub fn status_txt(_boot: &BootReport, _run: Option<&RunReport>, _written_at: Option<&str>) -> String {
-    String::new()
+pub fn status_txt(boot: &BootReport, run: Option<&RunReport>, written_at: Option<&str>) -> String {
+    let verdict = Verdict::of(boot, run);
+    let mut page = Page::default();
+    page.paragraph(&format!("{} {}", verdict.sentence, verdict.remark));
+    settings_file::write(boot, &mut page);
+    if !verdict.attention.is_empty() {
+        page.heading("What needs attention");
+        for sentence in &verdict.attention {
+            page.item("* ", sentence);
+        }
+    }
+    device::write(boot, run, &mut page);
+    if let Some(time) = written_at {
+        page.blank();
+        page.line(format!("{WRITTEN}{time}"));
+    }
+    card_text(&page.finish())
 }
+
+/// Most lines of the text above the login prompt.
+const ISSUE_LINES: usize = 12;
+
+/// Longest verdict there, in characters: two lines.
+const ISSUE_VERDICT_LIMIT: usize = 110;
 
 /// Returns what the console shows above the login prompt: host name, addresses, verdict. LF line ends, at most
-/// 12 lines.
-pub fn issue_text(_boot: &BootReport, _run: Option<&RunReport>) -> String {
-    String::new()
-}
-
-/// Returns what to say when the boot can't go on: what happened, what was tried (whole sentences), what a person
-/// can do. LF line ends, for the console; [`card_text`] makes `STATUS.txt` of it.
-pub fn boot_failure_text(_failure: &BootFailure, _tried: &[String]) -> String {
-    String::new()
+/// 12 lines. Backslashes, which agetty(8) would interpret, are doubled.
+pub fn issue_text(boot: &BootReport, run: Option<&RunReport>) -> String {
+    let mut page = Page::default();
+    page.blank();
+    page.line(format!("  {}  ({})", boot.hostname, boot.image.name));
+    page.blank();
+    let mut addresses = Vec::new();
+    for link in run.iter().flat_map(|run| &run.links) {
+        let reaching = link
+            .addresses
+            .iter()
+            .filter(|a| a.origin != AddressOrigin::LinkLocal);
+        addresses.extend(reaching.map(|a| format!("  {:<10}  {}", link.name, a.address.addr())));
+    }
+    // Name, three blanks, verdict of at most two lines.
+    let room = ISSUE_LINES - 7;
+    if addresses.is_empty() {
+        page.line(match run {
+            Some(run) if run.started => "  This device has no address in the network.",
+            _ => "  Waiting for an address in the network ...",
+        });
+    } else if addresses.len() > room {
+        let more = addresses.split_off(room);
+        addresses.push(format!(
+            "  and {} more",
+            text::count(more.len(), "address", "addresses")
+        ));
+    }
+    for line in addresses {
+        page.line(line);
+    }
+    page.blank();
+    let verdict = Verdict::of(boot, run);
+    let pointer = format!(" See {STATUS_TXT} on the card.");
+    let sentence =
+        shorten(&verdict.sentence, ISSUE_VERDICT_LIMIT) + if verdict.is_well { "" } else { &pointer };
+    page.item("  ", &sentence);
+    page.blank();
+    page.finish().replace('\\', "\\\\")
 }
 
 /// Returns the `README.txt` of a card. CRLF line ends.
-pub fn readme_txt(_image_name: &str) -> String {
-    String::new()
+pub fn readme_txt(image_name: &str) -> String {
+    let mut page = Page::default();
+    page.paragraph(&format!("This card starts a device: {image_name}."));
+    page.blank();
+    page.paragraph(&format!(
+        "To change its settings, open {SYSTEM_INI} with Notepad, TextEdit or any other text editor. The file \
+         explains itself. Save it as plain text, eject the card, put it back into the device, and start the device."
+    ));
+    page.blank();
+    page.paragraph(&format!(
+        "The device answers in {STATUS_TXT}: its name and its addresses, and for every line of {SYSTEM_INI} that it \
+         could not use, why, and what to write instead."
+    ));
+    page.blank();
+    page.paragraph("Leave the folders boot and EFI alone: the device starts from them.");
+    card_text(&page.finish())
 }
 
-/// Returns a text as a file on the card: CRLF line ends, and a byte order mark when it is not plain ASCII.
+/// Returns a text as a file on the card: CRLF line ends, and a byte order mark when it is not plain ASCII, because
+/// older editions of Notepad take UTF-8 for something else without it.
 pub fn card_text(text: &str) -> String {
-    text.to_string()
+    let mark = if text.is_ascii() || text.starts_with('\u{feff}') {
+        ""
+    } else {
+        "\u{feff}"
+    };
+    let mut result = String::from(mark);
+    for line in text.lines() {
+        result.push_str(line);
+        result.push_str("\r\n");
+    }
+    result
 }
 
 /// Whether two `STATUS.txt` say the same, whenever they were written.
 pub fn same_content(a: &str, b: &str) -> bool {
-    a == b
+    fn content(text: &str) -> impl Iterator<Item = &str> {
+        text.lines()
+            .filter(|line| !line.is_empty() && !line.starts_with(WRITTEN))
+    }
+    content(a).eq(content(b))
 }

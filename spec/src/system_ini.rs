@@ -19,6 +19,7 @@ mod strays;
 mod template;
 mod typing;
 
+pub(crate) use findings::shorten;
 use findings::{Findings, Place, Words};
 
 use crate::report::{Diagnostic, Severity};

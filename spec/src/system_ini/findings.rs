@@ -186,7 +186,7 @@ fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Dia
 
 /// Shortens a text to `limit` characters, and replaces those that could upset a terminal or reorder what a person
 /// reads.
-pub(super) fn shorten(text: &str, limit: usize) -> String {
+pub(crate) fn shorten(text: &str, limit: usize) -> String {
     let shown = |c: char| match c {
         '\t' => ' ',
         c if c.is_control() => '?',

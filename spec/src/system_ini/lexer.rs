@@ -123,29 +123,40 @@ pub(super) fn physical_line(text: &str, number: usize) -> Option<Piece<'_>> {
 
 fn read_line(line: Piece<'_>) -> (Option<RawLine<'_>>, Option<RawLine<'_>>) {
     let content = line.trim();
-    let text = content.text();
-    if text.is_empty() || text.starts_with(['#', ';']) {
-        return (None, None);
+    let Some(inside) = content.text().strip_prefix('[') else {
+        return (setting_or_text(line), None);
+    };
+    let (name, behind) = match inside.split_once(']') {
+        Some((name, behind)) => (name, Some(behind)),
+        None => (before_comment(inside), None),
+    };
+    let shape = Shape::Header {
+        name: content.part(name).trim(),
+        closed: behind.is_some(),
+    };
+    // Only a setting can stand behind a header, not another header: a line of many brackets must not cost a level of
+    // recursion for each.
+    let second = behind.and_then(|behind| setting_or_text(content.part(behind)));
+    (Some(raw_line(line, shape)), second)
+}
+
+/// None: blank, or a comment.
+fn setting_or_text(line: Piece<'_>) -> Option<RawLine<'_>> {
+    let content = line.trim();
+    if content.text().is_empty() || content.text().starts_with(['#', ';']) {
+        return None;
     }
-    let raw = |shape| RawLine {
+    Some(raw_line(line, pair(content).unwrap_or(Shape::Text)))
+}
+
+fn raw_line<'a>(line: Piece<'a>, shape: Shape<'a>) -> RawLine<'a> {
+    let content = line.trim();
+    RawLine {
         content,
         shape,
         indented: line.text().starts_with([' ', '\t']),
-        rubbish: text.contains(|c: char| c.is_control() && c != '\t'),
-    };
-    if let Some(inside) = text.strip_prefix('[') {
-        let (name, behind) = match inside.split_once(']') {
-            Some((name, behind)) => (name, Some(behind)),
-            None => (before_comment(inside), None),
-        };
-        let header = raw(Shape::Header {
-            name: content.part(name).trim(),
-            closed: behind.is_some(),
-        });
-        let second = behind.and_then(|behind| read_line(content.part(behind)).0);
-        return (Some(header), second);
+        rubbish: content.text().contains(|c: char| c.is_control() && c != '\t'),
     }
-    (Some(raw(pair(content).unwrap_or(Shape::Text))), None)
 }
 
 fn pair(content: Piece<'_>) -> Option<Shape<'_>> {

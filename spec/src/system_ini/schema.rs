@@ -45,7 +45,7 @@ pub struct Key<'a> {
     pub list: List,
     /// What it does, in whole sentences.
     pub help: &'a str,
-    /// A value that is right.
+    /// A value that is right, or where that would be unsafe, one that looks like it.
     pub example: &'a str,
     /// What holds when it is absent or unusable.
     pub fallback: Fallback<'a>,
@@ -260,7 +260,8 @@ const SSH: &[Key<'static>] = &[Key {
     list: List::Lines,
     help: "A public key that may log in as root: the whole line of a file whose name ends in .pub. For several \
            keys write several such lines.",
-    example: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me@home",
+    // No real key: whoever holds its private half could log in where somebody left the example in place.
+    example: "ssh-ed25519 AAAA...the-rest-of-the-line... me@home",
     fallback: Fallback::Text("only the keys that the device already has"),
     secret: false,
     other_words: &["authorized_keys", "ssh_key", "pubkey", "public_key", "keys"],

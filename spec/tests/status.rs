@@ -1,0 +1,255 @@
+//! The texts for people, each as a file to be read.
+
+mod common;
+
+use std::path::Path;
+
+use genpack_spec::cmdline::Slot;
+use genpack_spec::image::{Damage, ImageInfo};
+use genpack_spec::report::{
+    AddressOrigin, AddressReport, BootReport, LinkReport, Notice, RunReport, ServiceReport, SettingsFile,
+    Severity,
+};
+use genpack_spec::settings::Method;
+use genpack_spec::status::{
+    BootFailure, boot_failure_text, card_text, issue_text, readme_txt, same_content, status_txt,
+};
+use genpack_spec::system_ini::{Context, parse, template};
+use genpack_spec::types::{Hostname, TimeZone};
+
+const WRITTEN: Option<&str> = Some("2026-11-23 04:52 UTC");
+
+fn boot(file: &[u8]) -> BootReport {
+    let default_hostname: Hostname = "web-123456".parse().expect("a valid name");
+    let context = Context {
+        default_hostname: &default_hostname,
+        time_zone: &|name| {
+            name.parse()
+                .ok()
+                .filter(|zone: &TimeZone| zone.as_str() == "Asia/Tokyo")
+        },
+    };
+    let parsed = parse(file, &context);
+    BootReport {
+        image: ImageInfo {
+            name: "web".into(),
+            profile: "kvm".into(),
+            base: "debian:trixie".into(),
+            kernel: "6.12.57+deb13-cloud-amd64".into(),
+            epoch: 1_795_996_799,
+        },
+        slot: Slot::A,
+        hostname: parsed.settings.system.hostname.unwrap_or(default_hostname),
+        timezone: parsed.settings.system.timezone.unwrap_or_else(TimeZone::utc),
+        file: SettingsFile::Read {
+            name: "system.ini".into(),
+        },
+        diagnostics: parsed.diagnostics,
+        notices: Vec::new(),
+        timings: Vec::new(),
+    }
+}
+
+fn address(text: &str, origin: AddressOrigin) -> AddressReport {
+    AddressReport {
+        address: text.parse().expect("an address"),
+        origin,
+    }
+}
+
+fn link(name: &str, last: u8, addresses: Vec<AddressReport>) -> LinkReport {
+    LinkReport {
+        name: name.into(),
+        mac: format!("52:54:00:12:34:{last:02x}").parse().ok(),
+        carrier: !addresses.is_empty(),
+        method: Method::Auto,
+        addresses,
+        gateways: Vec::new(),
+        problems: Vec::new(),
+    }
+}
+
+fn run() -> RunReport {
+    let addresses = vec![
+        address("192.168.1.57/24", AddressOrigin::Dhcp),
+        address(
+            "2001:db8::5054:ff:fe12:3456/64",
+            AddressOrigin::RouterAdvertisement,
+        ),
+        address("fe80::5054:ff:fe12:3456/64", AddressOrigin::LinkLocal),
+    ];
+    let mut first = link("enp0s3", 0x56, addresses);
+    first.gateways = vec!["192.168.1.1".parse().expect("an address")];
+    RunReport {
+        links: vec![first],
+        dns: vec!["192.168.1.1".parse().expect("an address")],
+        started: true,
+        ..RunReport::default()
+    }
+}
+
+const THREE_BAD_LINES: &[u8] = b"\xef\xbb\xbf[system]\r\n\
+    hostname = kitchen\r\n\
+    timezone = Asia/Tokyo\r\n\
+    colour = red\r\n\
+    \r\n\
+    [network]\r\n\
+    address = 192.168.1.300\r\n\
+    dns = 192.168.1.1\r\n\
+    please use the router upstairs, it is much faster than the one in the cellar, said Anna\r\n\
+    dns = 192.168.1.1\r\n";
+
+#[test]
+fn status_texts_read_well() {
+    let well = boot(template().as_bytes());
+    let mut static_and_services =
+        boot(b"[system]\nhostname = kitchen\nhostname = kueche\n[services]\nnginx =\n");
+    static_and_services.notices.push(Notice {
+        severity: Severity::Note,
+        text: "The card was not taken out properly and has been repaired.".into(),
+    });
+    let mut busy = run();
+    busy.links.push(link("enp0s4", 0x57, Vec::new()));
+    busy.links.push(LinkReport {
+        method: Method::Static,
+        ..link("enp0s5", 0x58, vec![address("10.0.0.2/8", AddressOrigin::Static)])
+    });
+    busy.links.push(LinkReport {
+        method: Method::Off,
+        ..link("enp0s6", 0x59, Vec::new())
+    });
+    busy.services = vec![
+        ServiceReport {
+            unit: "nginx".parse().unwrap(),
+            wanted: false,
+            problem: None,
+        },
+        ServiceReport {
+            unit: "fstrim.timer".parse().unwrap(),
+            wanted: true,
+            problem: None,
+        },
+    ];
+    let mut failing = run();
+    failing.failed_units = vec!["nginx.service".into()];
+    failing.services = vec![ServiceReport {
+        unit: "apache2".parse().unwrap(),
+        wanted: false,
+        problem: Some("There is no service of this name on the device.".into()),
+    }];
+    failing.links[0].problems = vec!["The network gave no name server.".into()];
+    let mut no_cable = run();
+    no_cable.links = vec![link("enp0s3", 0x56, Vec::new()), link("enp0s4", 0x57, Vec::new())];
+    no_cable.dns = Vec::new();
+    let starting = RunReport {
+        started: false,
+        ..run()
+    };
+    let missing = BootReport {
+        file: SettingsFile::Missing,
+        ..boot(b"# nothing")
+    };
+    let folder = BootReport {
+        file: SettingsFile::Unusable {
+            name: "System.ini".into(),
+            reason: "it is a folder, not a file".into(),
+        },
+        ..boot(b"# nothing")
+    };
+    let cases = [
+        ("all-well", &well, Some(run())),
+        ("remarks-and-services", &static_and_services, Some(busy)),
+        ("three-bad-lines", &boot(THREE_BAD_LINES), Some(run())),
+        (
+            "bad-lines-and-more",
+            &boot(b"[services]\ndbus = off\n"),
+            Some(failing.clone()),
+        ),
+        ("many-bad-lines", &boot("x\n".repeat(300).as_bytes()), Some(run())),
+        (
+            "letters-beyond-ascii",
+            &boot("hostname = Küche\n".as_bytes()),
+            Some(run()),
+        ),
+        ("file-missing", &missing, Some(run())),
+        ("file-empty", &boot(b""), Some(run())),
+        ("file-is-a-folder", &folder, Some(run())),
+        (
+            "file-is-no-text",
+            &boot(b"\x89PNG\r\n\x1a\n\0\0\x01"),
+            Some(run()),
+        ),
+        ("no-cable", &well, Some(no_cable)),
+        ("failed-unit", &well, Some(failing)),
+        ("starting", &well, Some(starting)),
+        ("before-the-network", &well, None),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden-status");
+    let mut differences = Vec::new();
+    let mut check = |name: &str, text: &str| {
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 79),
+            "{name}: {text}"
+        );
+        differences.extend(common::compare(&folder.join(format!("{name}.txt")), text));
+    };
+    for (name, boot, run) in &cases {
+        let status = status_txt(boot, run.as_ref(), WRITTEN);
+        assert_eq!(
+            status.matches('\n').count(),
+            status.matches("\r\n").count(),
+            "{name}"
+        );
+        assert_eq!(status.starts_with('\u{feff}'), !status.is_ascii(), "{name}");
+        check(name, &status);
+        let issue = issue_text(boot, run.as_ref());
+        assert!(
+            issue.lines().count() <= 12 && !issue.contains('\r'),
+            "{name}: {issue}"
+        );
+        check(&format!("{name}.issue"), &issue);
+    }
+    let cut_in_half = BootFailure::SystemDamaged(Damage::Truncated {
+        expected: 82_837_504,
+        actual: 41_418_752,
+    });
+    let tried = ["The card was checked and has no other fault.".to_string()];
+    check(
+        "boot-failure",
+        &card_text(&boot_failure_text(&cut_in_half, &tried)),
+    );
+    check(
+        "boot-failure-card",
+        &boot_failure_text(&BootFailure::CardMissing, &[]),
+    );
+    check("readme", &readme_txt("web"));
+    check("template", &template());
+    common::assert_none(differences);
+}
+
+#[test]
+fn the_moment_of_writing_is_no_content() {
+    let (boot, run) = (boot(b""), run());
+    let text = |written| status_txt(&boot, Some(&run), written);
+    assert!(same_content(&text(WRITTEN), &text(None)));
+    assert!(same_content(&text(WRITTEN), &text(Some("2027-01-01 00:00 UTC"))));
+    assert!(!same_content(&text(WRITTEN), &status_txt(&boot, None, WRITTEN)));
+}
+
+#[test]
+fn what_a_person_typed_cannot_upset_the_page() {
+    let hostile = b"[\x1b[2J\nkey\\n = \xe2\x80\xae\nWritten: never\n";
+    let status = status_txt(&boot(hostile), Some(&run()), WRITTEN);
+    assert!(
+        !status.contains(|c: char| c.is_control() && !matches!(c, '\r' | '\n')),
+        "{status:?}"
+    );
+    assert_eq!(
+        status
+            .lines()
+            .filter(|line| line.starts_with("Written: "))
+            .count(),
+        1,
+        "{status}"
+    );
+}
