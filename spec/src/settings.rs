@@ -78,11 +78,11 @@ pub struct Ssh {
 
 impl Settings {
     /// Returns what holds for a wired port: its own section by name, then by MAC, then `[network]`, then the
-    /// defaults. Sections do not mix: a port with a section of its own takes everything from there.
+    /// defaults. Sections do not mix: a port with a section of its own takes everything from there. Names ignore case.
     pub fn network_for(&self, name: &str, mac: Option<crate::types::MacAddress>) -> Network {
         self.network
             .iter()
-            .find(|(id, _)| matches!(id, PortId::Name(n) if n.as_str() == name))
+            .find(|(id, _)| matches!(id, PortId::Name(n) if n.as_str().eq_ignore_ascii_case(name)))
             .or_else(|| {
                 mac.and_then(|mac| {
                     self.network
@@ -110,6 +110,7 @@ mod tests {
         let mac = "02:00:00:00:00:01".parse().ok();
         assert_eq!(settings.network_for("eth0", None).method, Method::Off);
         assert_eq!(settings.network_for("eth1", mac).method, Method::Static);
+        assert_eq!(settings.network_for("ETH1", None).method, Method::Static);
         assert_eq!(settings.network_for("eth7", mac).dns.len(), 1);
         assert_eq!(Settings::default().network_for("eth0", None).method, Method::Auto);
     }

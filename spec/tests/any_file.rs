@@ -180,7 +180,7 @@ proptest! {
 }
 
 #[test]
-fn a_megabyte_of_anything_gives_a_bounded_answer() {
+fn much_of_anything_gives_a_bounded_answer() {
     let shapes: [&[u8]; 14] = [
         b"a=b\n",
         b"x\n",
@@ -198,7 +198,7 @@ fn a_megabyte_of_anything_gives_a_bounded_answer() {
         b"dns = 1.1.1.1,\n  ",
     ];
     for shape in shapes {
-        let bytes: Vec<u8> = shape.iter().copied().cycle().take(1024 * 1024).collect();
+        let bytes: Vec<u8> = shape.iter().copied().cycle().take(256 * 1024).collect();
         let parsed = read(&bytes);
         check_bounds(&parsed).unwrap();
     }
