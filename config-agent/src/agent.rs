@@ -112,6 +112,7 @@ struct Reporter {
     run: RunReport,
     resolv_conf: String,
     services_done: bool,
+    failed_units: Vec<String>,
     begin: Instant,
     patience: Duration,
     schedule: Schedule,
@@ -140,6 +141,7 @@ impl Reporter {
             run: RunReport::default(),
             resolv_conf: String::new(),
             services_done: false,
+            failed_units: Vec::new(),
             begin: Instant::now(),
             patience,
             schedule: Schedule::new(),
@@ -159,7 +161,7 @@ impl Reporter {
             }
             Event::FailedUnits(units) => {
                 self.bus_notice = None;
-                self.run.failed_units = units;
+                self.failed_units = units;
             }
             Event::Started => self.run.started = true,
             Event::Unavailable(reason) => {
@@ -204,8 +206,19 @@ impl Reporter {
                 )
             })
             .collect();
+        // A service that the settings ask for is told there, once.
+        let told = |unit: &str| {
+            let mut services = self.run.services.iter();
+            services.any(|service| service.unit.as_str() == unit && service.problem.is_some())
+        };
         let run = RunReport {
             links,
+            failed_units: self
+                .failed_units
+                .iter()
+                .filter(|unit| !told(unit))
+                .cloned()
+                .collect(),
             dns: resolver::name_servers(&self.settings, network.ports(), network.leases()),
             notices: self.notices.iter().chain(&self.bus_notice).cloned().collect(),
             ..self.run.clone()

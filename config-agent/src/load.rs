@@ -7,7 +7,7 @@ use genpack_spec::cmdline::Slot;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::report::{BootReport, Notice, SettingsFile, Severity};
 use genpack_spec::settings::Settings;
-use genpack_spec::types::Hostname;
+use genpack_spec::types::{Hostname, TimeZone};
 use serde::de::DeserializeOwned;
 
 use crate::Paths;
@@ -74,6 +74,7 @@ fn without_report(paths: &Paths) -> BootReport {
         image,
         slot: Slot::A,
         hostname,
+        timezone: TimeZone::utc(),
         file: SettingsFile::Missing,
         diagnostics: Vec::new(),
         notices: Vec::new(),

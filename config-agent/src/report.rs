@@ -61,13 +61,13 @@ fn no_address(
     if network.method != Method::Auto || !port.carrier || reachable {
         return None;
     }
-    let name = &port.name;
     match complaint? {
-        Complaint::Silent => Some(format!(
-            "Nothing on the network of {name} gives the device an address (no DHCP server answers); it keeps asking."
-        )),
+        Complaint::Silent => Some(
+            "Nothing on this network gives the device an address (no DHCP server answers); it keeps asking."
+                .into(),
+        ),
         Complaint::Unusable(problem) => Some(format!(
-            "The DHCP server on the network of {name} answers with something that can't be used: {problem}."
+            "The DHCP server on this network answers with something that can't be used: {problem}."
         )),
     }
 }

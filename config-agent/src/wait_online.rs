@@ -15,7 +15,7 @@ pub fn run(options: Options) -> Result<()> {
         .build()
         .context("starting the runtime")?;
     let paths = Paths::below(&options.root);
-    let outcome = runtime.block_on(tokio::time::timeout(options.timeout, wait(&paths)));
+    let outcome = runtime.block_on(async { tokio::time::timeout(options.timeout, wait(&paths)).await });
     match outcome {
         Ok(Ok(())) => {}
         Ok(Err(error)) => println!("Not waiting for an address: {error:#}"),

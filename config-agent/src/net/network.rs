@@ -179,7 +179,7 @@ impl Network {
             if let Err(error) = apply::apply(&self.handle, step).await {
                 log::warn!("{step}: {error:#}");
                 failed += 1;
-                let sentence = format!("The device could not {} on {}.", step.action, step.port);
+                let sentence = format!("The device could not {}.", step.action);
                 self.failures.entry(step.index).or_default().push(sentence);
             }
         }

@@ -36,6 +36,9 @@ pub enum Event {
 /// Pauses between attempts to reach systemd grow from the first of these to the second.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
+/// Longest time for one answer: systemd is busy for seconds while it reloads on a slow card.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
 /// Serves until the agent ends. `patience` is how long systemd may be out of reach before that is reported.
 pub async fn run(
     paths: Paths,
@@ -88,6 +91,7 @@ async fn connect(paths: &Paths) -> Result<ManagerProxy<'static>> {
         .with_context(|| format!("waiting for {}", socket.display()))?;
     let address = format!("unix:path={}", socket.display());
     let connection: Connection = zbus::connection::Builder::address(address.as_str())
+        .method_timeout(ANSWER_LIMIT)
         .build()
         .await
         .context("connecting to the system bus")?;

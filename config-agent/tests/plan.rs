@@ -1,0 +1,250 @@
+//! Plans as text: settings, leases and what the kernel has, against the steps that follow.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use genpack_config_agent::net::lease::{Lease, LeaseRoute};
+use genpack_config_agent::net::plan::{Inputs, plan};
+use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route};
+use genpack_spec::settings::Settings;
+
+const NOW: u64 = 1000;
+
+fn settings(json: &str) -> Settings {
+    serde_json::from_str(json).unwrap()
+}
+
+/// A port as it is when its driver has just made it.
+fn fresh(index: u32, name: &str) -> Port {
+    Port {
+        index,
+        name: name.into(),
+        mac: None,
+        up: false,
+        carrier: false,
+        mtu: 1500,
+        ipv6: Some(Ipv6Conf {
+            accept_ra: 1,
+            autoconf: 1,
+            disabled: 0,
+            forwarding: 0,
+        }),
+        addresses: Vec::new(),
+        routes: Vec::new(),
+    }
+}
+
+fn plugged(index: u32, name: &str) -> Port {
+    Port {
+        up: true,
+        carrier: true,
+        ..fresh(index, name)
+    }
+}
+
+fn address(net: &str, ours: bool, valid: Option<u32>) -> Address {
+    Address {
+        net: net.parse().unwrap(),
+        ours,
+        valid,
+        autoconf: false,
+        tentative: false,
+        duplicate: false,
+    }
+}
+
+fn route(destination: &str, gateway: &str, source: Option<&str>, metric: u32, ours: bool) -> Route {
+    Route {
+        destination: destination.parse().unwrap(),
+        gateway: Some(gateway.parse().unwrap()),
+        source: source.map(|ip| ip.parse().unwrap()),
+        metric,
+        onlink: false,
+        ours,
+    }
+}
+
+fn lease(address: &str, gateway: &str, expires: Option<u64>) -> Lease {
+    Lease {
+        address: address.parse().unwrap(),
+        routes: vec![LeaseRoute {
+            destination: "0.0.0.0/0".parse().unwrap(),
+            gateway: Some(gateway.parse().unwrap()),
+        }],
+        dns: Vec::new(),
+        search: Vec::new(),
+        mtu: None,
+        expires,
+    }
+}
+
+/// The plan, one step a line.
+fn planned(settings: &Settings, ports: &[Port], leases: &[(u32, Lease)], clients: &[u32]) -> String {
+    let leases: BTreeMap<u32, Lease> = leases.iter().cloned().collect();
+    let clients: BTreeSet<u32> = clients.iter().copied().collect();
+    let steps = plan(Inputs {
+        settings,
+        ports,
+        leases: &leases,
+        clients: &clients,
+        now: NOW,
+    });
+    steps.iter().map(|step| format!("{step}\n")).collect()
+}
+
+#[test]
+fn without_settings_every_port_goes_on_and_asks_once_its_cable_is_alive() {
+    let ports = [fresh(2, "eth0"), plugged(3, "eth1")];
+    assert_eq!(
+        planned(&Settings::default(), &ports, &[], &[]),
+        "eth0: switch on\neth1: start DHCP\n"
+    );
+}
+
+#[test]
+fn a_lease_brings_address_and_route() {
+    let leases = [(2, lease("10.0.0.5/24", "10.0.0.1", Some(NOW + 600)))];
+    assert_eq!(
+        planned(&Settings::default(), &[plugged(2, "eth0")], &leases, &[2]),
+        "eth0: set the address 10.0.0.5/24 for 600 s\n\
+         eth0: add the route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.5 metric 102\n"
+    );
+}
+
+#[test]
+fn a_router_off_the_subnet_is_reached_on_the_wire() {
+    let leases = [(2, lease("203.0.113.9/32", "203.0.113.1", None))];
+    assert_eq!(
+        planned(&Settings::default(), &[plugged(2, "eth0")], &leases, &[2]),
+        "eth0: set the address 203.0.113.9/32\n\
+         eth0: add the route 0.0.0.0/0 via 203.0.113.1 from 203.0.113.9 metric 102 onlink\n"
+    );
+}
+
+fn bound() -> Port {
+    let mut port = plugged(2, "eth0");
+    port.addresses = vec![address("10.0.0.5/24", true, Some(599))];
+    port.routes = vec![route("0.0.0.0/0", "10.0.0.1", Some("10.0.0.5"), 102, true)];
+    port
+}
+
+#[test]
+fn when_all_is_well_the_plan_is_empty() {
+    let leases = [(2, lease("10.0.0.5/24", "10.0.0.1", Some(NOW + 600)))];
+    assert_eq!(planned(&Settings::default(), &[bound()], &leases, &[2]), "");
+
+    let fixed = settings(
+        r#"{"network": {"default": {"method": "static", "addresses": ["192.0.2.7/24", "2001:db8::7/64"],
+            "gateways": ["192.0.2.1", "2001:db8::1"]}}}"#,
+    );
+    let mut port = plugged(2, "eth0");
+    port.addresses = vec![
+        address("192.0.2.7/24", true, None),
+        address("2001:db8::7/64", true, None),
+    ];
+    port.routes = vec![
+        route("0.0.0.0/0", "192.0.2.1", None, 102, true),
+        route("::/0", "2001:db8::1", None, 102, true),
+    ];
+    assert_eq!(planned(&fixed, &[port], &[], &[]), "");
+
+    let off = settings(r#"{"network": {"eth0": {"method": "off"}}}"#);
+    assert_eq!(planned(&off, &[fresh(2, "eth0")], &[], &[]), "");
+}
+
+#[test]
+fn a_renewal_only_prolongs() {
+    let leases = [(2, lease("10.0.0.5/24", "10.0.0.1", Some(NOW + 900)))];
+    assert_eq!(
+        planned(&Settings::default(), &[bound()], &leases, &[2]),
+        "eth0: set the address 10.0.0.5/24 for 900 s\n"
+    );
+}
+
+#[test]
+fn another_lease_replaces_the_old_one() {
+    let leases = [(2, lease("10.0.0.6/24", "10.0.0.1", Some(NOW + 600)))];
+    assert_eq!(
+        planned(&Settings::default(), &[bound()], &leases, &[2]),
+        "eth0: remove the route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.5 metric 102\n\
+         eth0: remove the address 10.0.0.5/24\n\
+         eth0: set the address 10.0.0.6/24 for 600 s\n\
+         eth0: add the route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.6 metric 102\n"
+    );
+}
+
+#[test]
+fn a_lease_that_is_over_or_lost_leaves_nothing() {
+    let gone = "eth0: remove the route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.5 metric 102\n\
+                eth0: remove the address 10.0.0.5/24\n";
+    let over = [(2, lease("10.0.0.5/24", "10.0.0.1", Some(NOW)))];
+    assert_eq!(planned(&Settings::default(), &[bound()], &over, &[2]), gone);
+    assert_eq!(planned(&Settings::default(), &[bound()], &[], &[2]), gone);
+}
+
+#[test]
+fn a_pulled_cable_stops_the_questions_and_keeps_the_address() {
+    let mut port = bound();
+    port.carrier = false;
+    let leases = [(2, lease("10.0.0.5/24", "10.0.0.1", Some(NOW + 600)))];
+    assert_eq!(
+        planned(&Settings::default(), &[port], &leases, &[2]),
+        "eth0: stop DHCP\n"
+    );
+}
+
+#[test]
+fn from_dhcp_to_static() {
+    let fixed = settings(
+        r#"{"network": {"eth0": {"method": "static", "addresses": ["192.0.2.7/24"], "gateways": ["192.0.2.1"]}}}"#,
+    );
+    let leases = [(2, lease("10.0.0.5/24", "10.0.0.1", Some(NOW + 600)))];
+    assert_eq!(
+        planned(&fixed, &[bound()], &leases, &[2]),
+        "eth0: stop DHCP\n\
+         eth0: remove the route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.5 metric 102\n\
+         eth0: remove the address 10.0.0.5/24\n\
+         eth0: set the address 192.0.2.7/24\n\
+         eth0: add the route 0.0.0.0/0 via 192.0.2.1 metric 102\n"
+    );
+}
+
+#[test]
+fn off_removes_what_is_ours_and_switches_off() {
+    let off = settings(r#"{"network": {"default": {"method": "off"}}}"#);
+    assert_eq!(
+        planned(&off, &[bound()], &[], &[2]),
+        "eth0: stop DHCP\n\
+         eth0: remove the route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.5 metric 102\n\
+         eth0: remove the address 10.0.0.5/24\n\
+         eth0: switch off\n"
+    );
+}
+
+#[test]
+fn what_others_set_stays() {
+    let mut port = plugged(2, "eth0");
+    port.addresses = vec![address("172.16.0.1/16", false, None)];
+    port.routes = vec![route("10.9.0.0/16", "172.16.0.2", None, 0, false)];
+    assert_eq!(planned(&Settings::default(), &[port.clone()], &[], &[2]), "");
+    let off = settings(r#"{"network": {"default": {"method": "off"}}}"#);
+    assert_eq!(planned(&off, &[port], &[], &[]), "eth0: switch off\n");
+}
+
+#[test]
+fn ipv6_autoconfiguration_holds_even_while_the_machine_forwards() {
+    let mut port = plugged(2, "eth0");
+    port.ipv6 = Some(Ipv6Conf {
+        accept_ra: 1,
+        autoconf: 1,
+        disabled: 0,
+        forwarding: 1,
+    });
+    assert_eq!(
+        planned(&Settings::default(), &[port.clone()], &[], &[2]),
+        "eth0: turn on IPv6 autoconfiguration\n"
+    );
+    port.ipv6 = port.ipv6.map(Ipv6Conf::wanted);
+    assert_eq!(planned(&Settings::default(), &[port.clone()], &[], &[2]), "");
+    port.ipv6 = None;
+    assert_eq!(planned(&Settings::default(), &[port], &[], &[2]), "");
+}
