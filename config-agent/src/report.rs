@@ -147,6 +147,7 @@ mod tests {
             up: true,
             carrier: true,
             mtu: 1500,
+            max_mtu: 0,
             ipv6: None,
             addresses: addresses
                 .iter()

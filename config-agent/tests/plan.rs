@@ -1,5 +1,7 @@
 //! Plans as text: settings, leases and what the kernel has, against the steps that follow.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use genpack_config_agent::net::lease::{Lease, LeaseRoute};
@@ -22,6 +24,7 @@ fn fresh(index: u32, name: &str) -> Port {
         up: false,
         carrier: false,
         mtu: 1500,
+        max_mtu: 1500,
         ipv6: Some(Ipv6Conf {
             accept_ra: 1,
             autoconf: 1,
@@ -247,4 +250,18 @@ fn ipv6_autoconfiguration_holds_even_while_the_machine_forwards() {
     assert_eq!(planned(&Settings::default(), &[port.clone()], &[], &[2]), "");
     port.ipv6 = None;
     assert_eq!(planned(&Settings::default(), &[port], &[], &[2]), "");
+}
+
+#[test]
+fn an_mtu_from_dhcp_is_taken_when_the_port_can_do_it() {
+    for (mtu, plan) in [(1400, "eth0: set the MTU to 1400\n"), (9000, ""), (1500, "")] {
+        let granted = Lease {
+            mtu: Some(mtu),
+            ..lease("10.0.0.5/24", "10.0.0.1", Some(NOW + 600))
+        };
+        assert_eq!(
+            planned(&Settings::default(), &[bound()], &[(2, granted)], &[2]),
+            plan
+        );
+    }
 }

@@ -53,12 +53,14 @@ pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
 }
 
 fn port(message: &LinkMessage) -> Option<Port> {
-    let (mut name, mut mac, mut mtu, mut kind, mut enslaved) = (String::new(), None, 0, None, false);
+    let (mut name, mut mac, mut kind, mut enslaved) = (String::new(), None, None, false);
+    let (mut mtu, mut max_mtu) = (0, 0);
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(text) => name.clone_from(text),
             LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
             LinkAttribute::Mtu(bytes) => mtu = *bytes,
+            LinkAttribute::MaxMtu(bytes) => max_mtu = *bytes,
             LinkAttribute::Controller(index) => enslaved = *index != 0,
             LinkAttribute::LinkInfo(infos) => {
                 kind = infos.iter().find_map(|info| match info {
@@ -84,6 +86,7 @@ fn port(message: &LinkMessage) -> Option<Port> {
         up: flags.contains(LinkFlags::Up),
         carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
         mtu,
+        max_mtu,
         ipv6: ipv6_conf(&name),
         name,
         addresses: Vec::new(),

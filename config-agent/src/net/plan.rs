@@ -118,6 +118,7 @@ fn port_actions(port: &Port, network: &Network, inputs: Inputs<'_>) -> Vec<Actio
     }
     if let Some(mtu) = lease.and_then(|lease| lease.mtu)
         && mtu != port.mtu
+        && (port.max_mtu == 0 || mtu <= port.max_mtu)
     {
         actions.push(Action::SetMtu(mtu));
     }

@@ -20,6 +20,8 @@ pub struct Port {
     pub carrier: bool,
     /// Largest packet in bytes.
     pub mtu: u32,
+    /// The most that the driver takes for it; zero when it doesn't say.
+    pub max_mtu: u32,
     /// What the kernel does about router advertisements here; none when it has no IPv6.
     pub ipv6: Option<Ipv6Conf>,
     /// Addresses, whoever set them.

@@ -97,6 +97,7 @@ mod tests {
             up: false,
             carrier: false,
             mtu: 1500,
+            max_mtu: 0,
             ipv6: None,
             addresses: Vec::new(),
             routes: Vec::new(),

@@ -9,7 +9,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use genpack_spec::report::ServiceReport;
 use genpack_spec::types::UnitName;
 use tokio::sync::mpsc::UnboundedSender;
@@ -74,8 +74,11 @@ pub async fn run(
                 }
             }
             Err(error) => {
-                reason = format!("{error:#}");
-                log::warn!("systemd can't be reached: {reason}");
+                let now = format!("{error:#}");
+                if now != reason {
+                    log::warn!("systemd can't be reached: {now}");
+                    reason = now;
+                }
             }
         }
         tokio::time::sleep(pause).await;
@@ -94,7 +97,7 @@ async fn connect(paths: &Paths) -> Result<ManagerProxy<'static>> {
         .method_timeout(ANSWER_LIMIT)
         .build()
         .await
-        .context("connecting to the system bus")?;
+        .map_err(|error| anyhow!("the system bus does not answer ({})", plain(&error)))?;
     let manager = ManagerProxy::builder(&connection)
         // Several of its properties change although systemd calls them constant.
         .cache_properties(CacheProperties::No)
@@ -104,8 +107,16 @@ async fn connect(paths: &Paths) -> Result<ManagerProxy<'static>> {
     manager
         .subscribe()
         .await
-        .context("speaking to systemd on the system bus")?;
+        .map_err(|error| anyhow!("systemd does not answer on the system bus ({})", plain(&error)))?;
     Ok(manager)
+}
+
+/// What went wrong in the other side's own words, without the name of the D-Bus error.
+fn plain(error: &zbus::Error) -> String {
+    match error {
+        zbus::Error::MethodError(_, Some(text), _) => text.trim_end_matches('.').to_string(),
+        other => other.to_string(),
+    }
 }
 
 /// Sets the services, once in the agent's life, and watches; returns when the connection ends.

@@ -15,6 +15,7 @@ use zbus::OwnedObjectPath;
 use zbus::proxy::CacheProperties;
 use zbus_systemd::systemd1::{ManagerProxy, UnitProxy};
 
+use super::plain;
 use crate::Paths;
 
 /// Starting and stopping may take this long in all before the report goes without them.
@@ -201,14 +202,6 @@ fn short(unit: &UnitName) -> &str {
 fn failure(unit: &UnitName, on: bool, reason: &str) -> String {
     let verb = if on { "on" } else { "off" };
     format!("{} could not be turned {verb}: {reason}.", short(unit))
-}
-
-/// systemd's own words, without the name of the D-Bus error.
-fn plain(error: &zbus::Error) -> String {
-    match error {
-        zbus::Error::MethodError(_, Some(text), _) => text.trim_end_matches('.').to_string(),
-        other => other.to_string(),
-    }
 }
 
 fn verdict(unit: &UnitName, on: bool, load: &str, active: &str, result: Option<&str>) -> Option<String> {

@@ -1,5 +1,7 @@
 //! The agent in network namespaces of its own, against a real dnsmasq, judged by `ip -j`. Needs root.
 
+#![allow(clippy::unwrap_used)]
+
 mod addresses;
 mod reports;
 mod world;

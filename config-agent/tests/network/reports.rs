@@ -120,7 +120,7 @@ fn a_bus_without_systemd_is_reported() {
     let _agent = world.agent(&["--patience", "2"]);
     let report = world.await_report("services", |report| !report.services.is_empty());
     assert!(
-        report.notices[0].text.contains("speaking to systemd"),
+        report.notices[0].text.contains("systemd does not answer"),
         "{report:?}"
     );
     assert_eq!(world.addresses("4"), ["10.77.0.9/24"]);

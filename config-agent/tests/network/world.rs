@@ -135,6 +135,7 @@ impl World {
                 "--interface=up0",
                 "--except-interface=lo",
                 "--bind-dynamic",
+                "--no-ping",
             ])
             .args(["--user=root", "--log-facility=-", "--log-dhcp", "--pid-file="])
             .arg(format!(
