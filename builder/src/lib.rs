@@ -1,3 +1,16 @@
 //! The parts from which `genpack` builds an appliance; the binary only reads arguments and calls them.
 
+pub mod blueprint;
+pub mod build;
+pub mod cli;
+pub mod command;
+pub mod disk;
+pub mod hash;
+pub mod initramfs;
+pub mod install_dirs;
+pub mod progress;
+pub mod sandbox;
+pub mod source;
 pub mod squashfs;
+pub mod tree;
+pub mod vm;

@@ -1,2 +1,5 @@
-//! Skeleton.
-fn main() {}
+//! The `genpack` program; everything it does is in the library.
+
+fn main() -> std::process::ExitCode {
+    genpack_builder::cli::run()
+}

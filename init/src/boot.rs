@@ -13,7 +13,7 @@ use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::report::{BootReport, Severity};
 use genpack_spec::status::BootFailure;
-use genpack_spec::types::Hostname;
+use genpack_spec::types::{Hostname, TimeZone};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 
@@ -116,6 +116,7 @@ fn apply_settings(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result
         image: image.clone(),
         slot: cmdline.slot,
         hostname,
+        timezone: read.settings.system.timezone.clone().unwrap_or_else(TimeZone::utc),
         file: read.file,
         diagnostics: read.diagnostics,
         notices: std::mem::take(&mut log.notices),

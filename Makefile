@@ -1,0 +1,69 @@
+# make run     build the example, boot it in QEMU, show it working
+# make test    everything that CI checks
+# make install PREFIX=/usr/local
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+ARCH := x86_64
+TARGET := $(ARCH)-unknown-linux-gnu
+# What goes into images is static: an initramfs has no libraries, and an image may have any.
+STATIC_FLAGS := -C target-feature=+crt-static
+STATIC_DIR := $(CARGO_TARGET_DIR)/$(TARGET)/init
+DIST := $(CARGO_TARGET_DIR)/dist
+PREFIX ?= /usr/local
+CARGO := cargo
+
+.PHONY: all host-packages programs dist install run test check unit-tests boot-tests bench clean
+
+all: dist
+
+host-packages:
+	scripts/install-host-packages
+
+programs: host-packages
+	RUSTFLAGS="$(STATIC_FLAGS)" $(CARGO) build --locked --profile init --target $(TARGET) \
+		-p genpack-init -p genpack-config-agent
+	$(CARGO) build --locked --release -p genpack
+
+# genpack with its own files around it, as `make install` lays them out.
+dist: programs
+	$(MAKE) --no-print-directory install-files PREFIX=$(DIST)
+
+install: dist
+	$(MAKE) --no-print-directory install-files PREFIX=$(PREFIX)
+
+.PHONY: install-files
+install-files:
+	install -D -m 755 $(CARGO_TARGET_DIR)/release/genpack $(PREFIX)/bin/genpack
+	install -D -m 755 -t $(PREFIX)/lib/genpack/$(ARCH) $(STATIC_DIR)/genpack-init $(STATIC_DIR)/genpack-config-agent
+	rm -rf $(PREFIX)/share/genpack
+	install -d $(PREFIX)/share/genpack
+	cp -a profiles rootfs-overlay $(PREFIX)/share/genpack/
+
+run: dist
+	GENPACK=$(DIST)/bin/genpack scripts/run-example
+
+test: check unit-tests boot-tests
+
+check: host-packages
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	shellcheck .ci/run scripts/* bench/*.sh
+	scripts/check-dependencies
+	scripts/check-units
+
+unit-tests: host-packages
+	$(CARGO) test --locked --workspace --exclude genpack-tests
+
+boot-tests: dist
+	GENPACK=$(DIST)/bin/genpack $(CARGO) test --locked -p genpack-tests -- --test-threads=2
+
+bench: dist
+	GENPACK=$(DIST)/bin/genpack bench/run.sh
+
+clean:
+	$(CARGO) clean
+	rm -rf out

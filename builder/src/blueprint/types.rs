@@ -1,0 +1,239 @@
+//! Values of blueprints and profiles that are valid once they exist.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::squashfs::Compression;
+
+/// serde for a type by its text form, so that a mistake is reported at its place in the file.
+macro_rules! by_text {
+    ($type:ident) => {
+        impl TryFrom<String> for $type {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+        impl From<$type> for String {
+            fn from(value: $type) -> String {
+                value.to_string()
+            }
+        }
+    };
+}
+
+/// The name of what is built: part of file names and of the default host name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ArtifactName(String);
+
+by_text!(ArtifactName);
+
+impl FromStr for ArtifactName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let edges = text.starts_with('-') || text.ends_with('-');
+        if text.is_empty() || text.len() > 40 || edges || !text.chars().all(good) {
+            return Err(format!(
+                "a name has letters, digits and hyphens, in lower case, and at most 40 of them; {text:?} can't be one"
+            ));
+        }
+        Ok(ArtifactName(text.to_string()))
+    }
+}
+
+impl fmt::Display for ArtifactName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An entry of a `packages` list: a package's name, or `-name` to remove one that the profile brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PackageName {
+    name: String,
+    removed: bool,
+}
+
+by_text!(PackageName);
+
+impl PackageName {
+    /// Returns the package's name without the minus sign.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the entry removes the package.
+    pub fn is_removed(&self) -> bool {
+        self.removed
+    }
+}
+
+impl FromStr for PackageName {
+    type Err = String;
+
+    /// Package names by Debian Policy 5.6.1, "Source", which 5.6.7 takes over for binary packages.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = text.strip_prefix('-').unwrap_or(text);
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.');
+        let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+        if name.len() < 2 || !begins || !name.chars().all(good) {
+            return Err(format!("{text:?} is not the name of a Debian package"));
+        }
+        Ok(PackageName {
+            name: name.to_string(),
+            removed: text.starts_with('-'),
+        })
+    }
+}
+
+impl fmt::Display for PackageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.removed { "-" } else { "" }, self.name)
+    }
+}
+
+/// Where the packages come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Base {
+    /// Debian of a suite such as `trixie`.
+    Debian {
+        /// The suite.
+        suite: String,
+    },
+}
+
+by_text!(Base);
+
+impl Default for Base {
+    fn default() -> Self {
+        Base::Debian {
+            suite: "trixie".into(),
+        }
+    }
+}
+
+impl FromStr for Base {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("debian", suite))
+                if !suite.is_empty() && suite.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-')) =>
+            {
+                Ok(Base::Debian {
+                    suite: suite.to_string(),
+                })
+            }
+            _ => Err(format!(
+                "{text:?} is not a base; a base is debian:SUITE, for example \"debian:trixie\""
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Base::Debian { suite } => write!(f, "debian:{suite}"),
+        }
+    }
+}
+
+/// How `system.img` is compressed: `zstd`, `zstd:LEVEL`, `gzip`, `xz`, `lz4`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CompressionSetting {
+    text: String,
+    value: Compression,
+}
+
+by_text!(CompressionSetting);
+
+/// zstd's levels that the kernel's decoder takes without a larger window.
+const ZSTD_LEVELS: std::ops::RangeInclusive<u32> = 1..=22;
+
+impl CompressionSetting {
+    /// Returns the setting as the packer takes it.
+    pub fn value(&self) -> Compression {
+        self.value
+    }
+}
+
+impl Default for CompressionSetting {
+    fn default() -> Self {
+        CompressionSetting {
+            text: "zstd:15".into(),
+            value: Compression::Zstd(15),
+        }
+    }
+}
+
+impl FromStr for CompressionSetting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let value = match text.split_once(':') {
+            None if text == "zstd" => Some(CompressionSetting::default().value),
+            None if text == "gzip" => Some(Compression::Gzip(9)),
+            None if text == "xz" => Some(Compression::Xz(6)),
+            None if text == "lz4" => Some(Compression::Lz4),
+            Some(("zstd", level)) => level
+                .parse()
+                .ok()
+                .filter(|level| ZSTD_LEVELS.contains(level))
+                .map(Compression::Zstd),
+            _ => None,
+        };
+        match value {
+            Some(value) => Ok(CompressionSetting {
+                text: text.to_string(),
+                value,
+            }),
+            None => Err(format!(
+                "{text:?} is not a compression; there are \"zstd\", \"zstd:1\" to \"zstd:22\", \"gzip\", \"xz\" and \"lz4\""
+            )),
+        }
+    }
+}
+
+impl fmt::Display for CompressionSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The address of a package mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Mirror(String);
+
+by_text!(Mirror);
+
+impl FromStr for Mirror {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = ["http://", "https://", "file:/", "copy:/", "mirror+http"]
+            .iter()
+            .any(|s| text.starts_with(s));
+        if !known || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(format!(
+                "{text:?} is not the address of a mirror; it begins with http:// or https://"
+            ));
+        }
+        Ok(Mirror(text.trim_end_matches('/').to_string()))
+    }
+}
+
+impl fmt::Display for Mirror {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

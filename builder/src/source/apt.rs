@@ -1,0 +1,301 @@
+//! APT with lists of its own, so that a Debian of any suite can be asked about from a Debian of any other.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::blueprint::Mirror;
+use crate::command;
+
+/// Debian's keys, by the names that they had over the years (package debian-archive-keyring).
+const KEYRINGS: [&str; 2] = [
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    "/usr/share/keyrings/debian-archive-keyring.pgp",
+];
+/// Suites that have neither updates nor security archives beside them.
+const ROLLING: [&str; 3] = ["sid", "unstable", "experimental"];
+
+/// One archive: a mirror with a suite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Mirror.
+    pub uri: String,
+    /// Suite.
+    pub suite: String,
+}
+
+/// APT's state for one set of archives.
+pub struct Apt {
+    folder: PathBuf,
+    archives: Vec<Archive>,
+    _lock: Flock<File>,
+}
+
+impl Apt {
+    /// Prepares APT's state in a folder below `cache`. Builds that use the same archives wait for each other.
+    pub fn open(cache: &Path, arch: &str, archives: Vec<Archive>) -> Result<Apt> {
+        let key = crate::hash::text(&format!("{arch} {archives:?}"));
+        let folder = cache.join("apt").join(&key[..16]);
+        for sub in ["lists/partial", "archives/partial", "debs"] {
+            fs::create_dir_all(folder.join(sub))
+                .with_context(|| format!("making {}", folder.join(sub).display()))?;
+        }
+        let lock = File::create(folder.join("lock")).context("making APT's lock")?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusive)
+            .map_err(|(_, e)| e)
+            .context("taking APT's lock")?;
+        let keyring = KEYRINGS.iter().find(|path| Path::new(path).exists());
+        let Some(keyring) = keyring else {
+            bail!(
+                "Debian's keys are not installed here; install with: apt-get install debian-archive-keyring"
+            );
+        };
+        let mut sources = String::new();
+        for archive in &archives {
+            writeln!(
+                sources,
+                "deb [signed-by={keyring}] {} {} main",
+                archive.uri, archive.suite
+            )?;
+        }
+        fs::write(folder.join("sources.list"), sources)?;
+        fs::write(folder.join("status"), "")?;
+        fs::write(folder.join("acquire.conf"), host_acquire_settings()?)?;
+        fs::write(folder.join("apt.conf"), configuration(&folder, arch))?;
+        Ok(Apt {
+            folder,
+            archives,
+            _lock: lock,
+        })
+    }
+
+    /// Renews the package lists. Where that fails and older lists are there, they serve, and the reason is returned
+    /// for the developer to read.
+    pub fn update(&self) -> Result<Option<String>> {
+        let outcome = command::run(
+            self.get()
+                .args(["update", "-q", "-o", "APT::Update::Error-Mode=any"]),
+        );
+        let Err(error) = outcome else { return Ok(None) };
+        let have_lists = fs::read_dir(self.folder.join("lists"))?
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().ends_with("_Packages"));
+        if have_lists {
+            Ok(Some(format!("{error:#}")))
+        } else {
+            Err(error).context(self.unreachable())
+        }
+    }
+
+    fn unreachable(&self) -> String {
+        format!(
+            "no package lists could be had from {}; check the network, or name a mirror with GENPACK_MIRROR or \
+             with mirror: in the blueprint",
+            self.describe()
+        )
+    }
+
+    /// Returns the archives as text for people.
+    pub fn describe(&self) -> String {
+        self.archives
+            .iter()
+            .map(|a| format!("{} {}", a.uri, a.suite))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Returns the names of all packages that there are.
+    pub fn package_names(&self) -> Result<Vec<String>> {
+        let text = command::stdout_of(self.cache().arg("pkgnames"))?;
+        Ok(text.lines().map(String::from).collect())
+    }
+
+    /// Returns what a system of `packages` would hold beside Debian's essential ones: a line a package with its
+    /// version, sorted.
+    ///
+    /// # Errors
+    /// When the packages can't be installed together; the error has APT's reasons.
+    pub fn closure(&self, packages: &[String]) -> Result<Vec<String>> {
+        let mut simulate = self.get();
+        simulate.args([
+            "install",
+            "--simulate",
+            "--no-install-recommends",
+            "-q",
+            "?essential",
+            "?priority(required)",
+        ]);
+        let text = command::stdout_of(simulate.args(packages))
+            .with_context(|| format!("these packages do not go together in {}", self.describe()))?;
+        let mut lines: Vec<_> = text
+            .lines()
+            .filter(|l| l.starts_with("Inst "))
+            .map(String::from)
+            .collect();
+        lines.sort();
+        Ok(lines)
+    }
+
+    /// Returns the newest version's record of a package.
+    pub fn show(&self, package: &str) -> Result<String> {
+        command::stdout_of(self.cache().args(["show", "--no-all-versions", package]))
+    }
+
+    /// Downloads a package and returns the path of the file, which is kept for the next time.
+    pub fn download(&self, package: &str) -> Result<PathBuf> {
+        let debs = self.folder.join("debs");
+        let uris = command::stdout_of(self.get().args(["download", "--print-uris", "-q", package]))?;
+        // 'URI' FILE SIZE HASH
+        let name = uris
+            .split_whitespace()
+            .nth(1)
+            .context("reading what APT would download")?;
+        command::run(self.get().args(["download", "-q", package]).current_dir(&debs))
+            .with_context(|| format!("downloading {package} from {}", self.describe()))?;
+        Ok(debs.join(name))
+    }
+
+    /// Returns the `sources.list` in use.
+    pub fn sources_list(&self) -> PathBuf {
+        self.folder.join("sources.list")
+    }
+
+    /// Returns the host's settings for downloads, such as a proxy, as an `apt.conf`.
+    pub fn acquire_settings(&self) -> PathBuf {
+        self.folder.join("acquire.conf")
+    }
+
+    fn get(&self) -> Command {
+        self.command("apt-get")
+    }
+
+    fn cache(&self) -> Command {
+        self.command("apt-cache")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("APT_CONFIG", self.folder.join("apt.conf"))
+            .env("LC_ALL", "C.UTF-8");
+        command
+    }
+}
+
+/// APT reads this first and nothing of the host's: its hooks are not for us (apt.conf(5)).
+fn configuration(folder: &Path, arch: &str) -> String {
+    let at = |name: &str| folder.join(name).display().to_string();
+    format!(
+        "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\nDir::Etc::preferences \"/dev/null\";\n\
+         Dir::Etc::preferencesparts \"/dev/null\";\nDir::Etc::sourceparts \"/dev/null\";\n\
+         Dir::Etc::sourcelist \"{}\";\nDir::State \"{}\";\nDir::State::lists \"{}\";\nDir::State::status \"{}\";\n\
+         Dir::Cache \"{}\";\nDir::Cache::archives \"{}\";\n\
+         APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\nAPT::Sandbox::User \"root\";\n\
+         Acquire::Languages \"none\";\n#include \"{}\";\n",
+        at("sources.list"),
+        folder.display(),
+        at("lists"),
+        at("status"),
+        folder.display(),
+        at("archives"),
+        at("acquire.conf"),
+    )
+}
+
+/// The host's proxies, time limits and the like hold for us too.
+fn host_acquire_settings() -> Result<String> {
+    let text = command::stdout_of(Command::new("apt-config").args(["dump", "Acquire"]))?;
+    // The host's choice of languages and index formats is for its own lists.
+    let foreign = [
+        "Acquire::Languages",
+        "Acquire::IndexTargets",
+        "Acquire::GzipIndexes",
+    ];
+    let lines = text
+        .lines()
+        .filter(|line| !foreign.iter().any(|prefix| line.starts_with(prefix)));
+    Ok(lines
+        .filter(|line| *line != "Acquire \"\";")
+        .map(|line| format!("{line}\n"))
+        .collect())
+}
+
+/// Returns the archives of a Debian suite: from `mirror` when one is named, else from the host's own APT
+/// configuration, with updates and security fixes where the suite has them.
+pub fn archives(suite: &str, mirror: Option<&Mirror>) -> Result<Vec<Archive>> {
+    let archive = |uri: &str, suite: String| Archive {
+        uri: uri.trim_end_matches('/').to_string(),
+        suite,
+    };
+    if let Some(mirror) = mirror {
+        return Ok(vec![archive(&mirror.to_string(), suite.to_string())]);
+    }
+    let format = "$(LABEL)\t$(COMPONENT)\t$(REPO_URI)";
+    let text = command::stdout_of(Command::new("apt-get").args(["indextargets", "--format", format]))?;
+    let find = |label: &str, ending: &str| {
+        let fields = || text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+        // The label is known only where the lists have been fetched; the address tells as well.
+        let by_label = fields().find(|f| f[0] == label && f.get(1) == Some(&"main"));
+        let by_address = || {
+            fields().find(|f| {
+                f.get(2)
+                    .is_some_and(|uri| uri.trim_end_matches('/').ends_with(ending))
+            })
+        };
+        by_label
+            .or_else(by_address)
+            .and_then(|f| f.get(2).map(|uri| uri.to_string()))
+    };
+    let Some(main) = find("Debian", "/debian") else {
+        bail!(
+            "the host's APT configuration names no Debian mirror; name one with GENPACK_MIRROR or with mirror: in \
+             the blueprint"
+        );
+    };
+    let mut archives = vec![archive(&main, suite.to_string())];
+    if !ROLLING.contains(&suite) {
+        archives.push(archive(&main, format!("{suite}-updates")));
+        if let Some(security) = find("Debian-Security", "/debian-security") {
+            archives.push(archive(&security, format!("{suite}-security")));
+        }
+    }
+    Ok(archives)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_mirror_is_the_only_one_asked() {
+        let mirror = "http://mirror.example/debian/".parse().unwrap();
+        let archives = archives("trixie", Some(&mirror)).unwrap();
+        assert_eq!(
+            archives,
+            [Archive {
+                uri: "http://mirror.example/debian".into(),
+                suite: "trixie".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn the_hosts_mirrors_serve_any_suite() {
+        let suites: Vec<_> = archives("trixie", None)
+            .unwrap()
+            .into_iter()
+            .map(|a| a.suite)
+            .collect();
+        assert_eq!(suites[..2], ["trixie", "trixie-updates"]);
+        let suites: Vec<_> = archives("sid", None)
+            .unwrap()
+            .into_iter()
+            .map(|a| a.suite)
+            .collect();
+        assert_eq!(suites, ["sid"]);
+    }
+}

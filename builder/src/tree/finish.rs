@@ -1,0 +1,170 @@
+//! Taking out what an appliance does not need, and putting in what every image has.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use genpack_spec::image::ImageInfo;
+use genpack_spec::layout;
+
+/// Folders whose content goes: documentation, caches, APT's data.
+const EMPTIED: [&str; 12] = [
+    "boot",
+    "tmp",
+    "usr/share/doc-base",
+    "usr/share/info",
+    "usr/share/lintian",
+    "usr/share/locale",
+    "usr/share/man",
+    "var/cache/apt",
+    "var/cache/debconf",
+    "var/lib/apt/lists",
+    "var/log/journal",
+    "var/tmp",
+];
+/// Logs go; their folders stay, because services do not start without them.
+const LOGS: &str = "var/log";
+/// Files that go: traces of the machine that built the image, and state that each device makes for itself.
+const REMOVED: [&str; 14] = [
+    "etc/.pwd.lock",
+    "etc/apt/apt.conf.d/99mmdebstrap",
+    "etc/apt/sources.list",
+    "etc/group-",
+    "etc/gshadow-",
+    "etc/hostname",
+    "etc/passwd-",
+    "etc/resolv.conf",
+    "etc/shadow-",
+    "etc/subgid-",
+    "etc/subuid-",
+    "var/cache/ldconfig/aux-cache",
+    "var/lib/dbus/machine-id",
+    "var/lib/systemd/random-seed",
+];
+/// Licences are the part of `/usr/share/doc` that must go with the programs.
+const DOC: &str = "usr/share/doc";
+const LICENCE: &str = "copyright";
+
+/// Takes out what the image does not need. Does nothing about packages.
+pub fn strip(root: &Path) -> Result<()> {
+    for folder in EMPTIED {
+        empty(&root.join(folder)).with_context(|| format!("emptying /{folder}"))?;
+    }
+    remove_files(&root.join(LOGS)).with_context(|| format!("emptying /{LOGS}"))?;
+    for file in REMOVED {
+        remove(&root.join(file)).with_context(|| format!("removing /{file}"))?;
+    }
+    for entry in fs::read_dir(root.join("etc/ssh")).into_iter().flatten() {
+        let entry = entry?;
+        // A host key that many devices share is no key.
+        if entry.file_name().to_string_lossy().starts_with("ssh_host_") {
+            remove(&entry.path())?;
+        }
+    }
+    keep_only_licences(&root.join(DOC)).with_context(|| format!("emptying /{DOC}"))
+}
+
+/// Puts in what every image has once its files are in place.
+pub fn finish(root: &Path, info: &ImageInfo) -> Result<()> {
+    let link = root.join("etc/resolv.conf");
+    remove(&link)?;
+    symlink(layout::RESOLV_CONF, &link).context("linking /etc/resolv.conf")?;
+    fs::write(root.join("etc/machine-id"), "uninitialized\n").context("writing /etc/machine-id")?;
+    // Without these stamps systemd rebuilds its caches at every boot (systemd-update-done.service(8)).
+    for folder in ["etc", "var"] {
+        let stamp = format!("TIMESTAMP_NSEC={}000000000\n", info.epoch);
+        fs::write(root.join(folder).join(".updated"), stamp)
+            .with_context(|| format!("writing /{folder}/.updated"))?;
+    }
+    let path = root.join(layout::IMAGE_INFO.trim_start_matches('/'));
+    fs::create_dir_all(path.parent().unwrap_or(root))?;
+    fs::write(&path, serde_json::to_string_pretty(info)?)
+        .with_context(|| format!("writing {}", layout::IMAGE_INFO))
+}
+
+fn empty(folder: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
+        }
+    }
+    Ok(())
+}
+
+fn remove_files(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_files(&entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
+        }
+    }
+    Ok(())
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn keep_only_licences(doc: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(doc).into_iter().flatten() {
+        let folder = entry?.path();
+        if !fs::symlink_metadata(&folder)?.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                fs::remove_dir_all(entry.path())?;
+            } else if entry.file_name() != LICENCE {
+                fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traces_of_the_builder_go_and_licences_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        let files = [
+            "etc/hostname",
+            "etc/ssh/ssh_host_rsa_key",
+            "etc/ssh/sshd_config",
+            "usr/share/doc/bash/copyright",
+            "usr/share/doc/bash/examples/x",
+            "usr/share/man/man1/bash.1",
+            "var/log/journal/0123/system.journal",
+            "var/log/nginx/access.log",
+        ];
+        for file in files {
+            fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
+            fs::write(root.join(file), "x").unwrap();
+        }
+        strip(root).unwrap();
+        let left: Vec<_> = files
+            .into_iter()
+            .filter(|file| root.join(file).exists())
+            .collect();
+        assert_eq!(left, ["etc/ssh/sshd_config", "usr/share/doc/bash/copyright"]);
+        assert!(root.join("var/log/nginx").is_dir() && !root.join("var/log/journal/0123").exists());
+    }
+}

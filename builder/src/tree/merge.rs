@@ -1,0 +1,191 @@
+//! Copying a folder of a developer's over the tree.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+/// Copies everything in `from` over the tree at `root`. Modes and links are kept, everything belongs to root, and a
+/// folder that the tree has keeps its mode. A link of the tree to a folder, such as `/lib`, is followed inside the
+/// tree; a file in the place of a folder, or the other way round, is an error.
+pub fn merge(from: &Path, root: &Path) -> Result<()> {
+    merge_folder(from, root, Path::new(""))
+}
+
+fn merge_folder(from: &Path, root: &Path, relative: &Path) -> Result<()> {
+    let mut entries: Vec<_> = fs::read_dir(from.join(relative))
+        .and_then(|entries| entries.collect::<io::Result<Vec<_>>>())
+        .with_context(|| format!("reading {}", from.join(relative).display()))?;
+    entries.sort_by_key(|entry| entry.file_name());
+    for entry in entries {
+        let relative = relative.join(entry.file_name());
+        let source = entry.path();
+        let metadata = entry
+            .metadata()
+            .with_context(|| format!("reading {}", source.display()))?;
+        let folder = resolve(root, relative.parent().unwrap_or(Path::new("")))?;
+        let target = folder.join(entry.file_name());
+        let copying = || format!("copying {} to /{}", source.display(), relative.display());
+        if metadata.is_dir() {
+            let target = resolve(root, &relative)?;
+            if !target.exists() {
+                fs::create_dir(&target).with_context(copying)?;
+                set_mode(&target, metadata.mode()).with_context(copying)?;
+            } else if !target.is_dir() {
+                bail!(
+                    "{} is a folder, and /{} of the system is not",
+                    source.display(),
+                    relative.display()
+                );
+            }
+            merge_folder(from, root, &relative)?;
+            continue;
+        }
+        if target.is_dir() && !target.is_symlink() {
+            bail!(
+                "{} is no folder, and /{} of the system is one",
+                source.display(),
+                relative.display()
+            );
+        }
+        match fs::remove_file(&target) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(copying),
+            _ => {}
+        }
+        if metadata.is_symlink() {
+            fs::read_link(&source)
+                .and_then(|to| symlink(to, &target))
+                .with_context(copying)?;
+        } else if metadata.is_file() {
+            fs::copy(&source, &target).with_context(copying)?;
+            set_mode(&target, metadata.mode()).with_context(copying)?;
+        } else {
+            bail!("{} is neither a file nor a folder nor a link", source.display());
+        }
+        lchown(&target, Some(0), Some(0)).with_context(copying)?;
+    }
+    Ok(())
+}
+
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777))
+}
+
+/// Returns where `relative` is on the developer's disk, following links of the tree as the running system would:
+/// an absolute link begins at the tree's root, and `..` does not leave it.
+fn resolve(root: &Path, relative: &Path) -> Result<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    let mut links = 0;
+    let mut inside = PathBuf::new();
+    let mut todo: Vec<_> = relative
+        .components()
+        .rev()
+        .map(|c| c.as_os_str().to_os_string())
+        .collect();
+    while let Some(part) = todo.pop() {
+        match Path::new(&part).components().next() {
+            Some(Component::ParentDir) => {
+                inside.pop();
+            }
+            Some(Component::RootDir) => inside.clear(),
+            Some(Component::Normal(name)) => {
+                let place = root.join(&inside).join(name);
+                match fs::read_link(&place) {
+                    Ok(to) => {
+                        links += 1;
+                        if links > MOST_LINKS {
+                            bail!("/{} of the system is a link to itself", relative.display());
+                        }
+                        todo.extend(to.components().rev().map(|c| c.as_os_str().to_os_string()));
+                    }
+                    Err(_) => inside.push(name),
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(root.join(inside))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Case {
+        _dir: tempfile::TempDir,
+        from: PathBuf,
+        root: PathBuf,
+    }
+
+    fn case() -> Case {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, root) = (dir.path().join("files"), dir.path().join("tree"));
+        fs::create_dir_all(from.join("etc")).unwrap();
+        fs::create_dir_all(root.join("etc")).unwrap();
+        Case {
+            _dir: dir,
+            from,
+            root,
+        }
+    }
+
+    #[test]
+    fn files_links_and_modes_arrive() {
+        let case = case();
+        fs::write(case.from.join("etc/run"), "x").unwrap();
+        set_mode(&case.from.join("etc/run"), 0o750).unwrap();
+        symlink("/somewhere", case.from.join("etc/link")).unwrap();
+        fs::write(case.root.join("etc/link"), "old").unwrap();
+        merge(&case.from, &case.root).unwrap();
+        let metadata = fs::metadata(case.root.join("etc/run")).unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (0o750, 0));
+        assert_eq!(
+            fs::read_link(case.root.join("etc/link")).unwrap(),
+            Path::new("/somewhere")
+        );
+    }
+
+    #[test]
+    fn links_to_folders_are_followed_inside_the_tree() {
+        let case = case();
+        fs::create_dir_all(case.root.join("usr/lib")).unwrap();
+        for (link, to) in [
+            ("lib", "usr/lib"),
+            ("absolute", "/usr/lib"),
+            ("up", "../../../usr/lib"),
+        ] {
+            symlink(to, case.root.join(link)).unwrap();
+            fs::create_dir_all(case.from.join(link)).unwrap();
+            fs::write(case.from.join(link).join(format!("by-{link}")), "x").unwrap();
+        }
+        merge(&case.from, &case.root).unwrap();
+        for name in ["by-lib", "by-absolute", "by-up"] {
+            assert!(case.root.join("usr/lib").join(name).is_file(), "{name}");
+        }
+        assert!(case.root.join("lib").is_symlink());
+    }
+
+    #[test]
+    fn collisions_are_named() {
+        let case = case();
+        fs::create_dir(case.root.join("etc/conf")).unwrap();
+        fs::write(case.from.join("etc/conf"), "x").unwrap();
+        let error = merge(&case.from, &case.root).unwrap_err().to_string();
+        assert!(
+            error.contains("is no folder, and /etc/conf of the system is one"),
+            "{error}"
+        );
+
+        fs::remove_dir(case.root.join("etc/conf")).unwrap();
+        fs::remove_file(case.from.join("etc/conf")).unwrap();
+        fs::write(case.root.join("etc/conf"), "x").unwrap();
+        fs::create_dir(case.from.join("etc/conf")).unwrap();
+        let error = merge(&case.from, &case.root).unwrap_err().to_string();
+        assert!(
+            error.contains("is a folder, and /etc/conf of the system is not"),
+            "{error}"
+        );
+    }
+}
