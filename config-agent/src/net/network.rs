@@ -149,8 +149,9 @@ impl Network {
     }
 
     async fn observe_and_plan(&mut self, settings: &Settings) -> Result<Vec<Step>> {
+        let finished = self.udev.finished();
         let observed = observe::observe(&self.handle).await?;
-        self.ports = self.udev.ready(observed, Instant::now());
+        self.ports = self.udev.ready(observed, &finished, Instant::now());
         self.forget_gone();
         self.adopt();
         let clients: BTreeSet<u32> = self.clients.keys().copied().collect();
