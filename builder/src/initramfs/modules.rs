@@ -36,6 +36,7 @@ pub fn collect(folder: &Path, wanted: &Wanted) -> Result<Vec<KernelModule>> {
     let mut collector = Collector {
         files: module_files(folder)?,
         built_in: built_in(folder),
+        aliases: plain_aliases(folder),
         state: BTreeMap::new(),
         ordered: Vec::new(),
     };
@@ -59,6 +60,8 @@ enum State {
 struct Collector {
     files: BTreeMap<String, PathBuf>,
     built_in: BTreeSet<String>,
+    /// Modules by names other than their own, in alphabetical order.
+    aliases: BTreeMap<String, BTreeSet<String>>,
     state: BTreeMap<String, State>,
     ordered: Vec<KernelModule>,
 }
@@ -87,9 +90,14 @@ impl Collector {
             }
             depends.push(dependency.clone());
         }
-        for dependency in &info.soft_depends {
-            if self.state.get(dependency) != Some(&State::Visiting) && self.add(dependency)? {
-                depends.push(dependency.clone());
+        let soft_depends: Vec<_> = info
+            .soft_depends
+            .iter()
+            .flat_map(|name| self.called(name))
+            .collect();
+        for dependency in soft_depends {
+            if self.state.get(&dependency) != Some(&State::Visiting) && self.add(&dependency)? {
+                depends.push(dependency);
             }
         }
         depends.retain(|dependency| !self.built_in.contains(dependency));
@@ -101,6 +109,17 @@ impl Collector {
         };
         self.ordered.push(KernelModule { entry, data });
         Ok(true)
+    }
+}
+
+impl Collector {
+    /// Returns the modules that a soft dependency means: one of that name, or else all with that alias, such as the
+    /// ways to compute a checksum.
+    fn called(&self, name: &str) -> BTreeSet<String> {
+        match self.aliases.get(name) {
+            Some(modules) if !self.files.contains_key(name) => modules.clone(),
+            _ => BTreeSet::from([name.to_string()]),
+        }
     }
 }
 
@@ -133,6 +152,23 @@ fn built_in(folder: &Path) -> BTreeSet<String> {
         ))
     };
     text.lines().filter_map(stem).collect()
+}
+
+/// Reads the aliases that are names rather than patterns of devices from what depmod(8) made; none when it did not run.
+fn plain_aliases(folder: &Path) -> BTreeMap<String, BTreeSet<String>> {
+    let text = fs::read_to_string(folder.join("modules.alias")).unwrap_or_default();
+    let mut aliases: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for line in text.lines() {
+        if let ["alias", alias, module] = line.split(' ').collect::<Vec<_>>()[..]
+            && !alias.contains([':', '*'])
+        {
+            aliases
+                .entry(canonical(alias))
+                .or_default()
+                .insert(canonical(module));
+        }
+    }
+    aliases
 }
 
 fn read_module(path: &Path) -> Result<Vec<u8>> {
@@ -211,14 +247,20 @@ mod tests {
         module(
             folder,
             "virtio_blk.ko.zst",
-            "depends=virtio_ring,virtio|alias=virtio:d2v*|softdep=pre: extra gone",
+            "depends=virtio_ring,virtio|alias=virtio:d2v*|softdep=pre: extra gone some-sum",
         );
         module(&folder.join("kernel/fs"), "extra.ko", "depends=");
+        module(folder, "sum_fast.ko", "alias=some-sum");
+        fs::write(
+            folder.join("modules.alias"),
+            "# depmod's\nalias some-sum sum-fast\nalias virtio:d2v* virtio_blk\n",
+        )
+        .unwrap();
         fs::write(folder.join("modules.builtin"), "kernel/fs/ext4.ko\n").unwrap();
 
         assert_eq!(
             names(folder, &["virtio-blk"], &["nvme"]).unwrap(),
-            ["virtio", "virtio_ring", "extra", "virtio_blk"]
+            ["virtio", "virtio_ring", "extra", "sum_fast", "virtio_blk"]
         );
         assert_eq!(names(folder, &["ext4"], &[]).unwrap(), Vec::<String>::new());
         let error = names(folder, &["nvme"], &[]).unwrap_err().to_string();
