@@ -251,28 +251,44 @@ fn grub_images_are_reproducible_and_a_missing_package_is_named() {
 }
 
 #[test]
-fn a_bios_starts_grub_from_the_image() {
+fn bios_and_uefi_start_grub_from_the_image() {
     let work = TempDir::new().unwrap();
     let disk = work.path().join("disk");
     let grub_cfg = b"serial --unit=0\nterminal_output serial\necho prefix is $prefix\nreboot\n";
     let config = grub::early_config(0xabcd_1234);
-    let mut layout = image(vec![("boot/grub/grub.cfg", Content::Bytes(grub_cfg.to_vec()))]);
+    let efi = grub::image(
+        Platform::UefiX86_64,
+        &Platform::UefiX86_64.host_modules(),
+        &config,
+    )
+    .unwrap();
+    let mut layout = image(vec![
+        ("boot/grub/grub.cfg", Content::Bytes(grub_cfg.to_vec())),
+        ("EFI/BOOT/BOOTX64.EFI", Content::Bytes(efi)),
+    ]);
     layout.boot = Some(grub::boot_code(&Platform::BiosPc.host_modules(), &config).unwrap());
     write(&disk, &layout, &mut |_, _| ()).unwrap();
     let drive = format!("if=virtio,format=raw,file={}", disk.display());
-    let serial = run!(
-        "qemu-system-x86_64",
-        "-display",
-        "none",
-        "-serial",
-        "stdio",
-        "-monitor",
-        "none",
-        "-no-reboot",
-        "-nic",
-        "none",
-        "-drive",
-        &drive
-    );
-    assert!(serial.contains("prefix is (hd0,msdos1)/boot/grub"), "{serial}");
+    for firmware in ["bios.bin", "/usr/share/ovmf/OVMF.fd"] {
+        let serial = run!(
+            "qemu-system-x86_64",
+            "-bios",
+            firmware,
+            "-display",
+            "none",
+            "-serial",
+            "stdio",
+            "-monitor",
+            "none",
+            "-no-reboot",
+            "-nic",
+            "none",
+            "-drive",
+            &drive
+        );
+        assert!(
+            serial.contains("prefix is (hd0,msdos1)/boot/grub"),
+            "{firmware}: {serial}"
+        );
+    }
 }
