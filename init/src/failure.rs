@@ -32,7 +32,7 @@ pub fn explain_and_restart(failure: &BootFailure) -> ! {
     for left in (1..=COUNTDOWN_SECONDS).rev() {
         show(
             &consoles,
-            &format!("\rThe device starts again in {left} seconds. \x1b[K"),
+            &format!("\rThe device starts again in {left} s. \x1b[K"),
         );
         std::thread::sleep(Duration::from_secs(1));
     }

@@ -1,1 +1,15 @@
-//! Skeleton.
+//! What boot tests share: the image, built once; devices that start from copies of it; what a person does with one.
+
+mod device;
+mod image;
+mod ssh;
+
+pub use device::{Device, Running};
+pub use image::{example_image, genpack};
+pub use ssh::SshKey;
+
+use std::time::Duration;
+
+/// How long a device may take from power-on until it has written `STATUS.txt`. Under emulation on two busy processors
+/// it is a minute; this is for a machine that is busier still.
+pub const BOOT_DEADLINE: Duration = Duration::from_secs(240);

@@ -1,0 +1,171 @@
+//! A device as a person has it: a card to edit, a switch, a page, an answer.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use genpack_qemu::{Card, Firmware, Forward, Machine, Nic, Overlay, Pattern, UserNetwork, Vm, check_fat};
+use genpack_spec::layout::card::{STATUS_TXT, SYSTEM_INI};
+
+use crate::ssh::{SshKey, ssh};
+use crate::{BOOT_DEADLINE, example_image};
+
+/// A device that is switched off. Its card is a copy-on-write copy of the image under test.
+pub struct Device {
+    name: String,
+    firmware: Firmware,
+    card: Overlay,
+}
+
+impl Device {
+    /// Returns a device whose card nobody has touched yet.
+    pub fn new(name: &str, firmware: &Firmware) -> Device {
+        let kind = if *firmware == Firmware::Bios {
+            "bios"
+        } else {
+            "uefi"
+        };
+        Device {
+            name: format!("{kind}-{name}"),
+            firmware: firmware.clone(),
+            card: Overlay::create(example_image()).expect("a copy of the image"),
+        }
+    }
+
+    /// Opens the card in the person's computer.
+    pub fn card(&self) -> Card {
+        Card::open(&self.card).expect("the card can be opened")
+    }
+
+    /// Replaces `system.ini`.
+    pub fn write_settings(&self, bytes: impl AsRef<[u8]>) {
+        let card = self.card();
+        card.write(SYSTEM_INI, bytes.as_ref())
+            .expect("system.ini can be written");
+        card.close().expect("the card can be ejected");
+    }
+
+    /// Returns `STATUS.txt` as the card has it, with plain line ends and without those that only wrap long sentences.
+    pub fn status(&self) -> String {
+        let bytes = self.card().read(STATUS_TXT).expect("STATUS.txt is on the card");
+        let text = String::from_utf8(bytes).expect("STATUS.txt is UTF-8");
+        assert!(
+            !text.replace("\r\n", "").contains(['\r', '\n']),
+            "STATUS.txt has line ends other than CR LF: {text:?}"
+        );
+        text.replace("\r\n", "\n")
+    }
+
+    /// Switches the device on, reachable at the address that DHCP gives.
+    pub fn switch_on(self) -> Running {
+        self.switch_on_at(Ipv4Addr::new(10, 0, 2, 15))
+    }
+
+    /// Switches the device on, reachable at `address`. It can't reach anything itself.
+    pub fn switch_on_at(self, address: Ipv4Addr) -> Running {
+        let network = [80, 22]
+            .into_iter()
+            .fold(UserNetwork::new().restricted(), |network, port| {
+                network.forward(Forward::tcp(port).to_address(address))
+            });
+        let vm = Machine::new(&self.name)
+            .firmware(self.firmware.clone())
+            .memory_mib(768)
+            .disk(self.card.disk())
+            .nic(Nic::user(network))
+            .log_dir(log_folder())
+            .deadline(BOOT_DEADLINE + Duration::from_secs(120))
+            .start()
+            .expect("the machine can be started");
+        Running { vm, device: self }
+    }
+}
+
+/// Where the console of every machine is kept.
+fn log_folder() -> PathBuf {
+    crate::image::scratch().join("logs")
+}
+
+/// A device that is switched on.
+pub struct Running {
+    /// The machine.
+    pub vm: Vm,
+    device: Device,
+}
+
+impl Running {
+    /// Waits until the device says on its console that `STATUS.txt` is written, and returns its verdict there: `well`
+    /// or `N problems`.
+    pub fn wait_for_status(&self) -> String {
+        let pattern =
+            Pattern::regex(r"genpack-config-agent: status written: (well|\d+ problems?)").expect("a pattern");
+        let said = self
+            .vm
+            .expect(pattern, BOOT_DEADLINE)
+            .expect("STATUS.txt gets written");
+        said.group(1).expect("a verdict").to_string()
+    }
+
+    /// Returns the web server's page.
+    pub fn page(&self) -> String {
+        let response = self
+            .vm
+            .wait_http(80, "/", Duration::from_secs(60))
+            .expect("the page answers");
+        assert_eq!(response.status, 200, "{}", response.body);
+        response.body
+    }
+
+    /// Runs a command as root and returns what it printed.
+    pub fn run(&self, key: &SshKey, command: &str) -> String {
+        let output = key.run(self.ssh_port(), command);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{command}: {} {said}\n{}",
+            output.status,
+            self.vm.serial_log()
+        );
+        String::from_utf8(output.stdout)
+            .expect("UTF-8")
+            .trim_end()
+            .to_string()
+    }
+
+    /// Tries to log in without a key, or with one that the device does not know, and returns what ssh says.
+    pub fn refused_login(&self, key: Option<&SshKey>) -> String {
+        let output = match key {
+            Some(key) => key.run(self.ssh_port(), "true"),
+            None => ssh(self.ssh_port(), None, &[], "true"),
+        };
+        assert!(!output.status.success(), "a login that must be refused succeeded");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn ssh_port(&self) -> u16 {
+        self.vm
+            .wait_banner(22, Duration::from_secs(60))
+            .expect("sshd answers");
+        self.vm.forwarded_port(22).expect("the port of sshd")
+    }
+
+    /// Presses the power button, waits until the device is off, and checks the card as a computer would.
+    pub fn switch_off(self) -> Device {
+        self.vm.powerdown().expect("the power button can be pressed");
+        let status = self
+            .vm
+            .wait_exit(Duration::from_secs(120))
+            .expect("the device switches itself off");
+        assert!(status.success(), "QEMU ended with {status}");
+        drop(self.vm);
+        self.device.card.check().expect("qemu-img finds nothing to say");
+        check_fat(&self.device.card).expect("fsck.fat finds nothing to say");
+        self.device
+    }
+
+    /// Pulls the plug.
+    pub fn pull_the_plug(self) -> Device {
+        drop(self.vm);
+        self.device
+    }
+}

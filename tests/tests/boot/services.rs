@@ -1,0 +1,36 @@
+//! `[services]`: what is switched off does not run, and runs again when the line goes.
+
+use genpack_qemu::{Firmware, http_get};
+use genpack_tests::{Device, SshKey};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+crate::under_both_firmwares!(a_service_is_off_while_the_file_says_so);
+
+fn a_service_is_off_while_the_file_says_so(firmware: &Firmware) {
+    let key = SshKey::generate();
+    let device = Device::new("services", firmware);
+    let ssh = format!("[ssh]\r\nkey = {}\r\n", key.public());
+    device.write_settings(format!("{ssh}[services]\r\nnginx = off\r\n"));
+    let running = device.switch_on();
+    assert_eq!(running.wait_for_status(), "well");
+    let state = running.run(&key, "systemctl show --property=ActiveState,MainPID nginx");
+    assert_eq!(state, "MainPID=0\nActiveState=inactive");
+    // It was never started, not even for a moment.
+    assert_eq!(
+        running.run(&key, "journalctl --unit=nginx --quiet --output=cat"),
+        ""
+    );
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, running.vm.forwarded_port(80).unwrap()));
+    assert!(
+        http_get(address, "/", Duration::from_secs(10)).is_err(),
+        "a page answers"
+    );
+
+    let device = running.switch_off();
+    device.write_settings(ssh);
+    let running = device.switch_on();
+    assert_eq!(running.wait_for_status(), "well");
+    running.page();
+    assert_eq!(running.run(&key, "systemctl is-active nginx"), "active");
+}
