@@ -1,15 +1,17 @@
 //! The command line.
 
-use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::blueprint::InputError;
 use crate::build::{self, Outputs, Request, Sources};
-use crate::{sandbox, vm};
+use crate::draft::{Draft, manifest_of};
+use crate::source::apt;
+use crate::{command, sandbox, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
 const INPUT_MISTAKE: u8 = 2;
@@ -77,9 +79,7 @@ pub fn run() -> ExitCode {
                 folder,
                 profile: Some(profile),
             };
-            Request::prepare(&sources)
-                .and_then(|request| build::run(&request, &work, &Outputs { image, manifest }))
-                .map(|()| ExitCode::SUCCESS)
+            build_here(&sources, &work, &Outputs { image, manifest })
         }
     };
     outcome.unwrap_or_else(|error| report(&error))
@@ -102,92 +102,47 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
         .output
         .clone()
         .unwrap_or_else(|| request.default_output());
+    let signals = sandbox::catch_signals()?;
     let draft = Draft::beside(&output)?;
+    let drafts = draft.outputs();
     let flags = [
         ("--folder", std::path::absolute(&request.folder)?.into_os_string()),
         ("--profile", request.profile.name.clone().into()),
-        ("--image", draft.outputs.image.clone().into_os_string()),
-        ("--manifest", draft.outputs.manifest.clone().into_os_string()),
+        ("--image", drafts.image.clone().into_os_string()),
+        ("--manifest", drafts.manifest.clone().into_os_string()),
     ];
     let mut inner = vec!["build-in-sandbox".into()];
     inner.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value]));
-    let code = sandbox::run(&inner, &build::temporary_folder())?;
+    let code = sandbox::run(&inner, &build::temporary_folder(), signals)?;
     if code == ExitCode::SUCCESS {
-        let manifest = draft.publish(&output)?;
-        println!("{}\n{}", output.display(), manifest.display());
+        draft.publish()?;
+        println!("{}\n{}", output.display(), manifest_of(&output).display());
+    } else {
+        apt::discard_unfinished(&request.cache);
     }
     Ok(code)
 }
 
-/// The outputs under temporary names in a folder beside their final place; gone with the value.
-struct Draft {
-    _folder: tempfile::TempDir,
-    outputs: Outputs,
-}
-
-impl Draft {
-    fn beside(output: &Path) -> Result<Draft> {
-        if output.is_dir() {
-            bail!(InputError::plain(format!(
-                "{} is a folder; name the image to write",
-                output.display()
-            )));
+/// Builds inside the sandbox.
+fn build_here(sources: &Sources, work: &Path, outputs: &Outputs) -> Result<ExitCode> {
+    sandbox::end_with_parent();
+    let request = Request::prepare(sources)?;
+    match build::run(&request, work, outputs) {
+        Err(error) if command::is_disk_full(&format!("{error:#}")) => {
+            Err(error.context(build::shortage(work, &request.cache, outputs)))
         }
-        let absolute = std::path::absolute(output)?;
-        let parent = absolute.parent().context("the image needs a folder")?;
-        if !parent.is_dir() {
-            bail!(InputError::plain(format!(
-                "there is no folder {} to write the image to",
-                parent.display()
-            )));
-        }
-        let folder = tempfile::Builder::new().prefix(".genpack-").tempdir_in(parent);
-        let folder = folder.with_context(|| format!("the image can't be written to {}", parent.display()))?;
-        let outputs = Outputs {
-            image: folder.path().join("image"),
-            manifest: folder.path().join("manifest.json"),
-        };
-        Ok(Draft {
-            _folder: folder,
-            outputs,
-        })
-    }
-
-    /// Gives the outputs their final names and returns the manifest's.
-    fn publish(&self, output: &Path) -> Result<PathBuf> {
-        let mut manifest = output.as_os_str().to_os_string();
-        manifest.push(".manifest.json");
-        let manifest = PathBuf::from(manifest);
-        for (from, to) in [
-            (&self.outputs.image, output),
-            (&self.outputs.manifest, manifest.as_path()),
-        ] {
-            fs::File::open(from)
-                .and_then(|file| file.sync_all())
-                .with_context(|| format!("writing {}", to.display()))?;
-            fs::rename(from, to).with_context(|| format!("writing {}", to.display()))?;
-        }
-        Ok(manifest)
+        outcome => outcome.map(|()| ExitCode::SUCCESS),
     }
 }
 
 /// Prints an error and returns the exit status that it stands for.
 fn report(error: &anyhow::Error) -> ExitCode {
-    use std::io::IsTerminal;
     if let Some(mistake) = error.chain().find_map(|cause| cause.downcast_ref::<InputError>()) {
-        eprint!(
-            "genpack: error: {}",
-            mistake.render(std::io::stderr().is_terminal()).trim_start()
-        );
+        let text = mistake.render(std::io::stderr().is_terminal());
+        eprintln!("genpack: error: {}", text.trim());
         return ExitCode::from(INPUT_MISTAKE);
     }
-    let text = format!("{error:#}");
-    eprintln!("genpack: error: {text}");
-    if text.contains("No space left on device") {
-        eprintln!(
-            "genpack: a build needs about 2 GB in {}; TMPDIR names another folder",
-            build::temporary_folder().display()
-        );
-    }
+    let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+    eprintln!("genpack: error: {}", causes.join(":\n  "));
     ExitCode::FAILURE
 }

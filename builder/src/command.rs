@@ -1,13 +1,16 @@
 //! The one way in which the builder runs other programs.
 
+use std::ffi::OsString;
 use std::fmt::Write;
 use std::io;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-/// Programs that we call, with the Debian package that brings each.
-const PACKAGES: [(&str, &str); 13] = [
+/// Programs that we call, and files that we read, with the Debian package that brings each.
+const PACKAGES: [(&str, &str); 15] = [
+    ("/usr/lib/grub/i386-pc/moddep.lst", "grub-pc-bin"),
+    ("/usr/lib/grub/x86_64-efi/moddep.lst", "grub-efi-amd64-bin"),
     ("apt-get", "apt"),
     ("apt-cache", "apt"),
     ("chroot", "coreutils"),
@@ -60,13 +63,25 @@ pub fn stdout_of(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("reading the output of {}", shown(command)))
 }
 
-/// Fails when one of `programs` is not installed, naming all that are missing with their packages.
-pub fn require(programs: &[&str]) -> Result<()> {
+/// Returns whether a failed program or system call said that a disk is full.
+pub fn is_disk_full(said: &str) -> bool {
+    said.contains("No space left on device")
+}
+
+/// Returns the value of `PATH` with which all programs are found: Debian keeps some where an ordinary user's `PATH`
+/// does not look.
+pub fn search_path() -> OsString {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    // Debian keeps some of them where an ordinary user's PATH does not look.
-    let folders: Vec<_> = std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .collect();
+    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
+    // Can't fail: what has been split has no separators.
+    std::env::join_paths(folders).unwrap_or(path)
+}
+
+/// Fails when one of `programs` is not installed, naming all that are missing with their packages. An absolute path
+/// is looked up as it is.
+pub fn require(programs: &[&str]) -> Result<()> {
+    let path = search_path();
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
     let missing: Vec<_> = programs
         .iter()
         .filter(|program| !folders.iter().any(|folder| folder.join(program).is_file()))

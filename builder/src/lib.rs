@@ -5,6 +5,7 @@ pub mod build;
 pub mod cli;
 pub mod command;
 pub mod disk;
+pub mod draft;
 pub mod hash;
 pub mod initramfs;
 pub mod install_dirs;

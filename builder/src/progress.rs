@@ -4,11 +4,12 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The whole build's progress, on standard error.
 pub struct Progress {
-    bar: Option<ProgressBar>,
+    terminal: bool,
     begun: Instant,
     stages: usize,
     current: usize,
@@ -17,13 +18,8 @@ pub struct Progress {
 impl Progress {
     /// Returns the progress of a build of `stages` stages.
     pub fn new(stages: usize) -> Progress {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stderr());
-            bar.enable_steady_tick(Duration::from_millis(200));
-            bar
-        });
         Progress {
-            bar,
+            terminal: std::io::stderr().is_terminal(),
             begun: Instant::now(),
             stages,
             current: 0,
@@ -31,60 +27,41 @@ impl Progress {
     }
 
     /// Runs the next stage.
-    pub fn stage<T>(
-        &mut self,
-        title: &str,
-        work: impl FnOnce(&Stage) -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
+    pub fn stage<T>(&mut self, title: &str, work: impl FnOnce(&Stage) -> Result<T>) -> Result<T> {
         self.current += 1;
         let label = format!("[{}/{}] {title}", self.current, self.stages);
         let begun = Instant::now();
-        match &self.bar {
-            Some(bar) => {
-                bar.reset();
-                bar.set_message(label.clone());
-                bar.set_style(style("{spinner} {msg}  {elapsed}"));
-            }
-            None => eprintln!("{label}"),
+        let stage = Stage {
+            // A bar a stage: one that is used again shows the old stage's figures for a moment.
+            bar: self.terminal.then(|| bar(&label)),
+        };
+        if !self.terminal {
+            eprintln!("{label}");
         }
-        let outcome = work(&Stage {
-            bar: self.bar.as_ref(),
-        });
-        let seconds = begun.elapsed().as_secs_f64();
+        let outcome = work(&stage);
+        if let Some(bar) = &stage.bar {
+            bar.finish_and_clear();
+        }
         let verdict = if outcome.is_ok() { "done" } else { "failed" };
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{label}: {verdict}, {seconds:.1} s")),
-            None => eprintln!("{label}: {verdict}, {seconds:.1} s"),
-        }
+        eprintln!("{label}: {verdict}, {:.1} s", begun.elapsed().as_secs_f64());
         outcome
     }
 
-    /// Prints a line that is neither progress nor an error.
-    pub fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
-        }
-    }
-
-    /// Ends the display and returns the time since the beginning.
-    pub fn finish(self) -> Duration {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+    /// Returns the time since the beginning.
+    pub fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 }
 
 /// The stage under way.
-pub struct Stage<'a> {
-    bar: Option<&'a ProgressBar>,
+pub struct Stage {
+    bar: Option<ProgressBar>,
 }
 
-impl Stage<'_> {
-    /// Adds a word on how the stage is done.
+impl Stage {
+    /// Adds a line on how the stage is done.
     pub fn note(&self, text: &str) {
-        match self.bar {
+        match &self.bar {
             Some(bar) => bar.suspend(|| eprintln!("      {text}")),
             None => eprintln!("      {text}"),
         }
@@ -92,14 +69,23 @@ impl Stage<'_> {
 
     /// Shows how far the stage is: `done` of `total` of anything.
     pub fn at(&self, done: u64, total: u64) {
-        let Some(bar) = self.bar.filter(|_| total > 0) else {
+        let Some(bar) = self.bar.as_ref().filter(|_| total > 0) else {
             return;
         };
-        if bar.position() == 0 {
+        if bar.length().is_none() {
+            bar.set_length(100);
             bar.set_style(style("{spinner} {msg}  {percent}% [{bar:20}] {elapsed}"));
         }
-        bar.set_position((done * 100 / total).clamp(1, 100));
+        bar.set_position(done.saturating_mul(100) / total);
     }
+}
+
+fn bar(label: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        .with_style(style("{spinner} {msg}  {elapsed}"))
+        .with_message(label.to_string());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 fn style(template: &str) -> ProgressStyle {

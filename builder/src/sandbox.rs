@@ -5,15 +5,16 @@
 //! When the child ends, however it ends, the kernel takes its mounts and kills its processes; the parent removes the
 //! working folder. So nothing is left behind by an error, a full disk or Ctrl-C.
 
+use std::ffi::OsString;
 use std::fs;
+use std::io::{self, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, Uid};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use nix::unistd::Uid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::command;
@@ -21,43 +22,54 @@ use crate::command;
 /// Exit status of a program that Ctrl-C ended, as shells count it.
 const INTERRUPTED: u8 = 130;
 
+/// Keeps Ctrl-C and the like from ending the program, from now on; [`run`] takes them.
+pub fn catch_signals() -> Result<Signals> {
+    Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]).context("preparing for Ctrl-C")
+}
+
 /// Runs this program again inside the sandbox with `arguments`, followed by the path of a working folder that is gone
-/// afterwards. Returns the child's exit code.
-pub fn run(arguments: &[std::ffi::OsString], work_parent: &Path) -> Result<ExitCode> {
+/// afterwards. Returns the child's exit code, once no process of the sandbox is left.
+///
+/// The child's standard input is a pipe to which nothing is written: when it closes, because of a signal or because
+/// this process is no more, [`end_with_parent`] ends everything.
+pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> Result<ExitCode> {
     if !Uid::effective().is_root() {
-        command::require(&["newuidmap"])?;
         check_subordinate_ids()?;
     }
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("preparing for Ctrl-C")?;
+    command::run(unshare().arg("true")).context(
+        "this machine does not let the build make namespaces: a container needs --privileged, and without root the \
+         kernel must allow user namespaces (see sysctl user.max_user_namespaces)",
+    )?;
     let work = WorkDir::make(work_parent)?;
     let program = std::env::current_exe().context("finding this program")?;
     let mut command = unshare();
     command.arg(program).args(arguments).arg(work.path());
     // mmdebstrap and others put large temporary trees there.
     command.env("TMPDIR", work.path());
-    // A group of its own: Ctrl-C reaches only us, and we end everything at once.
-    command.process_group(0);
+    command.stdin(Stdio::piped());
     let mut child = command.spawn().context("starting unshare (package util-linux)")?;
+    let lease = child.stdin.take();
     let watcher = signals.handle();
-    let pid = Pid::from_raw(child.id() as i32);
-    let interrupted = std::thread::scope(|scope| {
+    let (status, interrupted) = std::thread::scope(|scope| {
         let waiting = scope.spawn(move || {
             let interrupted = signals.forever().next().is_some();
-            if interrupted {
-                // --kill-child then kills PID 1 of the namespace, and the kernel everything else in it.
-                let _ = kill(pid, Signal::SIGKILL);
-            }
+            drop(lease);
             interrupted
         });
         let status = child.wait();
         watcher.close();
         (status, waiting.join().unwrap_or(false))
     });
-    let (status, interrupted) = interrupted;
     let status = status.context("waiting for the build")?;
     drop(work);
     if interrupted {
-        eprintln!("genpack: interrupted; nothing was written");
+        // A terminal still shows the stage that was under way.
+        let line = if io::stderr().is_terminal() {
+            "\r\x1b[2K"
+        } else {
+            ""
+        };
+        eprintln!("{line}genpack: interrupted; nothing was written");
         return Ok(ExitCode::from(INTERRUPTED));
     }
     match status.code() {
@@ -69,17 +81,24 @@ pub fn run(arguments: &[std::ffi::OsString], work_parent: &Path) -> Result<ExitC
     }
 }
 
+/// Ends this process, and so, as it is the first of its process namespace, all others in there, as soon as standard
+/// input closes. A signal on the parent's death would not do: the kernel forgets it when a user namespace is made.
+pub fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        std::process::exit(i32::from(INTERRUPTED));
+    });
+}
+
 fn unshare() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     if !Uid::effective().is_root() {
         command.args(["--user", "--map-auto", "--map-root-user"]);
     }
-    // SAFETY: prctl(PR_SET_PDEATHSIG) is a plain system call, allowed between fork and exec.
-    #[allow(unsafe_code)]
-    unsafe {
-        command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
-    }
+    command.env("PATH", command::search_path());
+    // A group of its own: what a terminal sends when someone presses Ctrl-C reaches only us.
+    command.process_group(0);
     command
 }
 
@@ -113,11 +132,18 @@ struct WorkDir {
 
 impl WorkDir {
     fn make(parent: &Path) -> Result<WorkDir> {
+        let parent = std::path::absolute(parent)?;
         let dir = tempfile::Builder::new()
             .prefix("genpack-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .tempdir_in(parent)
-            .with_context(|| format!("making a working folder in {}", parent.display()))?;
+            .tempdir_in(&parent)
+            .map_err(|error| io::Error::from(error.kind()))
+            .with_context(|| {
+                format!(
+                    "no working folder can be made in {}; TMPDIR names another place",
+                    parent.display()
+                )
+            })?;
         Ok(WorkDir { path: dir.keep() })
     }
 

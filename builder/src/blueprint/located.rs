@@ -33,6 +33,10 @@ impl InputError {
 
     /// Returns the error as text: the message, and, when a place is known, file, line, and a caret below it.
     pub fn render(&self, colours: bool) -> String {
+        if self.source_code.is_none() {
+            // Lines are not broken: they have commands and addresses that people copy.
+            return self.message.clone();
+        }
         let theme = if colours {
             GraphicalTheme::unicode()
         } else {
@@ -108,10 +112,22 @@ fn explain(error: &json5::Error) -> (String, Option<String>) {
             let text = text
                 .rsplit_once(" at line ")
                 .map_or(text.as_str(), |(text, _)| text);
-            return (text.replace('`', "\""), None);
+            return (text.replace('`', "\""), nearest_name(text));
         }
     };
     (label.to_string(), help.map(String::from))
+}
+
+/// Returns a hint when one of the names in "unknown field `x`, expected one of `y`, `z`" is much like the first.
+fn nearest_name(text: &str) -> Option<String> {
+    let (unknown, known) = text.strip_prefix("unknown field ")?.split_once(", expected ")?;
+    let names = known.split('`').skip(1).step_by(2);
+    let likeness = |name: &str| strsim::jaro_winkler(unknown.trim_matches('`'), name);
+    names
+        .map(|name| (likeness(name), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| format!("did you mean {name:?}?"))
 }
 
 /// Returns the byte offset of a position, which counts lines and characters from 0. CR LF is one line end.
@@ -170,6 +186,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("───┬───"), "{text}");
+        assert!(text.contains("help: did you mean \"packages\"?"), "{text}");
     }
 
     #[test]

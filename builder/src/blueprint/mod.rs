@@ -24,6 +24,12 @@ pub const FILES_DIR: &str = "files";
 /// # Errors
 /// [`InputError`] with the line when the text is wrong; another error when there is none or it can't be read.
 pub fn load(folder: &Path) -> Result<Blueprint> {
+    if folder.is_file() {
+        bail!(InputError::plain(format!(
+            "{} is a file; name the folder that it is in: genpack build DIR",
+            folder.display()
+        )));
+    }
     let path = folder.join(BLUEPRINT_FILE);
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(located::parse(&path, &text)?),

@@ -52,6 +52,11 @@ impl OutputFile {
         read().with_context(|| format!("hashing {}", path.display()))
     }
 
+    /// Returns its name and size, for people.
+    pub fn summary(&self) -> String {
+        format!("{} {:.1} MiB", self.name, self.bytes as f64 / f64::from(1 << 20))
+    }
+
     /// Returns its SHA-256 in hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.sha256

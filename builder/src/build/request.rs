@@ -1,19 +1,23 @@
 //! Everything that a build needs to know, checked before anything is done.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use nix::unistd::Uid;
 
 use super::ARCH;
 use crate::blueprint::{self, Base, Blueprint, InputError, Mirror, Profile};
 use crate::command;
 use crate::install_dirs::InstallDirs;
+use crate::progress::Stage;
 use crate::source::Source;
 use crate::source::debian::Debian;
 
-/// Programs of the host that a build calls.
-const HOST_PROGRAMS: [&str; 9] = [
+/// Programs of the host that a build calls, and files of packages without a program.
+const HOST_PROGRAMS: [&str; 11] = [
+    "/usr/lib/grub/i386-pc/moddep.lst",
+    "/usr/lib/grub/x86_64-efi/moddep.lst",
     "apt-get",
     "chroot",
     "depmod",
@@ -78,7 +82,11 @@ impl Request {
 
     /// Checks that the programs that a build calls, and those that go into the image, are there.
     pub fn check_programs(&self) -> Result<()> {
-        command::require(&HOST_PROGRAMS)?;
+        let mut programs = HOST_PROGRAMS.to_vec();
+        if !Uid::effective().is_root() {
+            programs.push("newuidmap");
+        }
+        command::require(&programs)?;
         for program in [self.dirs.init(ARCH.genpack), self.dirs.config_agent(ARCH.genpack)] {
             if !program.is_file() {
                 bail!(
@@ -95,15 +103,15 @@ impl Request {
         PathBuf::from(format!("{}-{}.img", self.blueprint.name, self.profile.name))
     }
 
-    /// Opens the package source. `warn` is told what a developer should know.
-    pub fn open_source(&self, warn: Box<dyn Fn(&str)>) -> Result<Box<dyn Source>> {
+    /// Opens the package source.
+    pub fn open_source(&self, stage: &Stage) -> Result<Box<dyn Source>> {
         match &self.blueprint.base {
             Base::Debian { suite } => Ok(Box::new(Debian::open(
                 suite,
                 ARCH.debian,
                 self.mirror.as_ref(),
                 &self.cache,
-                warn,
+                stage,
             )?)),
         }
     }
@@ -156,5 +164,6 @@ fn cache_folder() -> Result<PathBuf> {
 
 /// Returns the folder that temporary trees go to: `TMPDIR`, or the one for large temporary files (FHS 5.15).
 pub fn temporary_folder() -> PathBuf {
-    std::env::var_os("TMPDIR").map_or_else(|| Path::new("/var/tmp").to_path_buf(), PathBuf::from)
+    let named = std::env::var_os("TMPDIR").filter(|folder| !folder.is_empty());
+    named.map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
 }

@@ -70,8 +70,11 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
     let mut next = || titles.next().map_or("", String::as_str);
     let root = work.join("tree");
 
-    let mut source = request.open_source(Box::new(|text| eprintln!("{text}")))?;
-    progress.stage(next(), |_| source.resolve(&request.packages))?;
+    let source = progress.stage(next(), |stage| {
+        let mut source = request.open_source(stage)?;
+        source.resolve(&request.packages, &request.profile.kernel.package, stage)?;
+        Ok(source)
+    })?;
     progress.stage(next(), |stage| tree::unpack(&source.tree(work, stage)?, &root))?;
     let kernel = progress.stage(next(), |_| {
         source.kernel(&request.profile.kernel.package, &work.join("kernel"))
@@ -109,8 +112,7 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         system,
     };
     let files = progress.stage(next(), |stage| write_disk(request, &parts, &outputs.image, stage))?;
-    let elapsed = progress.finish();
-
+    let sizes: Vec<_> = files.iter().map(OutputFile::summary).collect();
     manifest::write(
         &outputs.manifest,
         request,
@@ -119,7 +121,11 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         &packages,
         files,
     )?;
-    eprintln!("built in {:.1} s", elapsed.as_secs_f64());
+    eprintln!(
+        "built in {:.1} s: {}",
+        progress.elapsed().as_secs_f64(),
+        sizes.join(", ")
+    );
     Ok(())
 }
 

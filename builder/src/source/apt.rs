@@ -6,16 +6,23 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::blueprint::Mirror;
-use crate::command;
+use crate::blueprint::{InputError, Mirror};
+use crate::progress::Stage;
+use crate::{command, hash};
 
 /// Debian's keys, by the names that they had over the years (package debian-archive-keyring).
 const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
+/// Where things are while they are being fetched or copied, below the folder of a set of archives.
+const UNFINISHED: [&str; 3] = ["lists/partial", "archives/partial", "partial"];
+/// APT's own limits add up to four minutes for a mirror that does not answer. The host's settings come after these.
+const PATIENCE: &str =
+    "Acquire::Retries \"1\";\nAcquire::http::Timeout \"15\";\nAcquire::https::Timeout \"15\";\n";
 /// Suites that have neither updates nor security archives beside them.
 const ROLLING: [&str; 3] = ["sid", "unstable", "experimental"];
 
@@ -37,17 +44,22 @@ pub struct Apt {
 
 impl Apt {
     /// Prepares APT's state in a folder below `cache`. Builds that use the same archives wait for each other.
-    pub fn open(cache: &Path, arch: &str, archives: Vec<Archive>) -> Result<Apt> {
-        let key = crate::hash::text(&format!("{arch} {archives:?}"));
-        let folder = cache.join("apt").join(&key[..16]);
-        for sub in ["lists/partial", "archives/partial", "debs"] {
+    pub fn open(cache: &Path, arch: &str, archives: Vec<Archive>, stage: &Stage) -> Result<Apt> {
+        let key = hash::text(&format!("{arch} {archives:?}"));
+        let folder = state_folder(cache).join(&key[..16]);
+        for sub in UNFINISHED.iter().chain(&["debs"]) {
             fs::create_dir_all(folder.join(sub))
                 .with_context(|| format!("making {}", folder.join(sub).display()))?;
         }
-        let lock = File::create(folder.join("lock")).context("making APT's lock")?;
-        let lock = Flock::lock(lock, FlockArg::LockExclusive)
-            .map_err(|(_, e)| e)
-            .context("taking APT's lock")?;
+        let lock = lock(&folder, FlockArg::LockExclusiveNonblock).or_else(|error| match error {
+            Errno::EWOULDBLOCK => {
+                stage.note("waiting for another build that uses the same package lists");
+                lock(&folder, FlockArg::LockExclusive)
+            }
+            error => Err(error),
+        });
+        let lock = lock.with_context(|| format!("locking {}", folder.display()))?;
+        empty_unfinished(&folder);
         let keyring = KEYRINGS.iter().find(|path| Path::new(path).exists());
         let Some(keyring) = keyring else {
             bail!(
@@ -75,6 +87,9 @@ impl Apt {
 
     /// Renews the package lists. Where that fails and older lists are there, they serve, and the reason is returned
     /// for the developer to read.
+    ///
+    /// # Errors
+    /// [`InputError`] when the mirror has no such suite; another error when there are no lists at all.
     pub fn update(&self) -> Result<Option<String>> {
         let outcome = command::run(
             self.get()
@@ -85,18 +100,29 @@ impl Apt {
             .flatten()
             .any(|entry| entry.file_name().to_string_lossy().ends_with("_Packages"));
         if have_lists {
-            Ok(Some(format!("{error:#}")))
-        } else {
-            Err(error).context(self.unreachable())
+            return Ok(Some(format!("{error:#}")));
         }
-    }
-
-    fn unreachable(&self) -> String {
-        format!(
-            "no package lists could be had from {}; check the network, or name a mirror with GENPACK_MIRROR or \
-             with mirror: in the blueprint",
-            self.describe()
-        )
+        let said = error.to_string();
+        if let Some(Archive { uri, suite }) = self.archives.first()
+            && said.contains(&format!("'{uri} {suite} Release' does not have a Release file"))
+        {
+            bail!(InputError::plain(format!(
+                "there is no suite {suite:?} at {uri}; base: names the suite, for example \"debian:trixie\", and \
+                 GENPACK_MIRROR or mirror: the mirror"
+            )));
+        }
+        if command::is_disk_full(&said) {
+            return Err(error).with_context(|| {
+                format!("the package lists could not be kept in {}", self.folder.display())
+            });
+        }
+        Err(error).with_context(|| {
+            format!(
+                "no package lists could be had from {}; check the network, or name another mirror with \
+                 GENPACK_MIRROR or with mirror: in the blueprint",
+                self.describe()
+            )
+        })
     }
 
     /// Returns the archives as text for people.
@@ -147,16 +173,29 @@ impl Apt {
 
     /// Downloads a package and returns the path of the file, which is kept for the next time.
     pub fn download(&self, package: &str) -> Result<PathBuf> {
-        let debs = self.folder.join("debs");
         let uris = command::stdout_of(self.get().args(["download", "--print-uris", "-q", package]))?;
         // 'URI' FILE SIZE HASH
-        let name = uris
-            .split_whitespace()
-            .nth(1)
-            .context("reading what APT would download")?;
-        command::run(self.get().args(["download", "-q", package]).current_dir(&debs))
-            .with_context(|| format!("downloading {package} from {}", self.describe()))?;
-        Ok(debs.join(name))
+        let mut fields = uris.split_whitespace().skip(1);
+        let name = fields.next().context("reading what APT would download")?;
+        let sha256 = fields.nth(1).and_then(|hash| hash.strip_prefix("SHA256:"));
+        let path = self.folder.join("debs").join(name);
+        if sha256.is_some() && hash::file(&path).ok().as_deref() == sha256 {
+            return Ok(path);
+        }
+        let unfinished = self.unfinished();
+        command::run(
+            self.get()
+                .args(["download", "-q", package])
+                .current_dir(&unfinished),
+        )
+        .with_context(|| format!("downloading {package} from {}", self.describe()))?;
+        fs::rename(unfinished.join(name), &path).with_context(|| format!("keeping {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// Returns a folder for what is not whole yet. It is emptied when a build fails, and before the next one.
+    pub fn unfinished(&self) -> PathBuf {
+        self.folder.join("partial")
     }
 
     /// Returns the `sources.list` in use.
@@ -183,6 +222,34 @@ impl Apt {
             .env("APT_CONFIG", self.folder.join("apt.conf"))
             .env("LC_ALL", "C.UTF-8");
         command
+    }
+}
+
+/// Removes from the cache what builds that ended too early have left there.
+pub fn discard_unfinished(cache: &Path) {
+    for entry in fs::read_dir(state_folder(cache)).into_iter().flatten().flatten() {
+        // Another build may be at work in this one.
+        if let Ok(_lock) = lock(&entry.path(), FlockArg::LockExclusiveNonblock) {
+            empty_unfinished(&entry.path());
+        }
+    }
+}
+
+fn state_folder(cache: &Path) -> PathBuf {
+    cache.join("apt")
+}
+
+fn lock(folder: &Path, how: FlockArg) -> Result<Flock<File>, Errno> {
+    let file = File::create(folder.join("lock"))
+        .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    Flock::lock(file, how).map_err(|(_, errno)| errno)
+}
+
+/// What can't be removed is in nobody's way: APT goes on with it or begins again.
+fn empty_unfinished(folder: &Path) {
+    let folders = UNFINISHED.map(|sub| fs::read_dir(folder.join(sub)));
+    for entry in folders.into_iter().flatten().flatten().flatten() {
+        let _ = fs::remove_file(entry.path());
     }
 }
 
@@ -218,10 +285,8 @@ fn host_acquire_settings() -> Result<String> {
     let lines = text
         .lines()
         .filter(|line| !foreign.iter().any(|prefix| line.starts_with(prefix)));
-    Ok(lines
-        .filter(|line| *line != "Acquire \"\";")
-        .map(|line| format!("{line}\n"))
-        .collect())
+    let lines = lines.filter(|line| *line != "Acquire \"\";");
+    Ok(PATIENCE.to_string() + &lines.map(|line| format!("{line}\n")).collect::<String>())
 }
 
 /// Returns the archives of a Debian suite: from `mirror` when one is named, else from the host's own APT

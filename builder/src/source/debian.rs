@@ -15,8 +15,6 @@ use crate::{command, hash};
 
 /// Raised when the way in which trees are made changes, so that older ones are not used.
 const TREE_FORMAT: u32 = 1;
-/// Beginning of the name of a file that is still being written.
-const PARTIAL: &str = "partial-";
 /// How many finished trees are kept.
 const KEPT_TREES: usize = 4;
 
@@ -28,19 +26,18 @@ pub struct Debian {
     apt: Apt,
     packages: Vec<String>,
     closure: Vec<String>,
-    warn: Box<dyn Fn(&str)>,
 }
 
 impl Debian {
-    /// Prepares to ask the mirrors for `suite`. `warn` is told what a developer should know.
+    /// Prepares to ask the mirrors for `suite`.
     pub fn open(
         suite: &str,
         arch: &str,
         mirror: Option<&Mirror>,
         cache: &Path,
-        warn: Box<dyn Fn(&str)>,
+        stage: &Stage,
     ) -> Result<Debian> {
-        let apt = Apt::open(cache, arch, apt::archives(suite, mirror)?)?;
+        let apt = Apt::open(cache, arch, apt::archives(suite, mirror)?, stage)?;
         Ok(Debian {
             suite: suite.to_string(),
             arch: arch.to_string(),
@@ -48,7 +45,6 @@ impl Debian {
             apt,
             packages: Vec::new(),
             closure: Vec::new(),
-            warn,
         })
     }
 
@@ -89,19 +85,20 @@ impl Debian {
 }
 
 impl Source for Debian {
-    fn resolve(&mut self, packages: &[String]) -> Result<()> {
+    fn resolve(&mut self, packages: &[String], kernel: &str, stage: &Stage) -> Result<()> {
         if let Some(reason) = self.apt.update()? {
-            (self.warn)(&format!(
+            stage.note(&format!(
                 "warning: the package lists could not be renewed; older ones serve: {reason}"
             ));
         }
         let known = self.apt.package_names()?;
-        let missing: Vec<_> = packages.iter().filter(|name| !known.contains(name)).collect();
+        let named = packages.iter().map(String::as_str).chain([kernel]);
+        let missing: Vec<_> = named.filter(|name| !known.iter().any(|k| k == name)).collect();
         if !missing.is_empty() {
             let sentences: Vec<_> = missing.iter().map(|name| missing_package(name, &known)).collect();
             bail!(InputError::plain(format!(
-                "{}\nasked: {}",
-                sentences.join("\n"),
+                "{}\n  asked: {}",
+                sentences.join("\n  "),
                 self.apt.describe()
             )));
         }
@@ -123,7 +120,7 @@ impl Source for Debian {
         self.make_tree(&made)?;
         let folder = self.cache.join("trees");
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        keep(&made, &path).with_context(|| format!("keeping {}", path.display()))?;
+        keep(&made, &path, &self.apt.unfinished()).with_context(|| format!("keeping {}", path.display()))?;
         forget_old_trees(&folder, &path);
         Ok(path)
     }
@@ -220,14 +217,13 @@ fn missing_package(name: &str, known: &[String]) -> String {
     }
 }
 
-/// Moves a finished file into the cache, where it appears whole or not at all.
-fn keep(made: &Path, path: &Path) -> std::io::Result<()> {
+/// Moves a finished file into the cache, where it appears whole or not at all. `unfinished` is a folder of the cache.
+fn keep(made: &Path, path: &Path, unfinished: &Path) -> std::io::Result<()> {
     match fs::rename(made, path) {
         Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            let mut partial = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(folder)?;
-            std::io::copy(&mut fs::File::open(made)?, partial.as_file_mut())?;
-            partial.persist(path)?;
+            let mut copy = tempfile::NamedTempFile::new_in(unfinished)?;
+            std::io::copy(&mut fs::File::open(made)?, copy.as_file_mut())?;
+            copy.persist(path)?;
             fs::remove_file(made)
         }
         outcome => outcome,

@@ -11,8 +11,8 @@ use crate::progress::Stage;
 
 /// A source of operating systems: a distribution, or anything else that gives a tree and a kernel.
 pub trait Source {
-    /// Gets ready: fetches lists, resolves `packages`, and fails early when one of them does not exist.
-    fn resolve(&mut self, packages: &[String]) -> Result<()>;
+    /// Gets ready: fetches lists, resolves `packages`, and fails early when one of them or `kernel` does not exist.
+    fn resolve(&mut self, packages: &[String], kernel: &str, stage: &Stage) -> Result<()>;
 
     /// Returns a tar file of a tree with the resolved packages, from the cache when nothing changed. A new one is made
     /// in the folder `work` first.

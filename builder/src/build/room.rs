@@ -1,0 +1,34 @@
+//! Which disk it was that is full.
+
+use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
+
+use super::Outputs;
+
+const MB: u64 = 1_000_000;
+
+/// Returns, as text, the folders where a build writes that have less room left than one needs, and how to name others.
+pub fn shortage(work: &Path, cache: &Path, outputs: &Outputs) -> String {
+    let above = |path: &Path, levels: usize| path.ancestors().nth(levels).unwrap_or(path).to_path_buf();
+    let places = [
+        (above(work, 1), 2000, "TMPDIR names another one"),
+        (cache.to_path_buf(), 600, "XDG_CACHE_HOME names another one"),
+        // The image is in a folder of its own beside its final place.
+        (above(&outputs.image, 2), 500, "-o names another one"),
+    ];
+    let short = places.iter().filter_map(|(folder, need, remedy)| {
+        let left = folder.ancestors().find_map(|folder| statvfs(folder).ok())?;
+        let left = left.blocks_available() * left.fragment_size() / MB;
+        (left < *need).then(|| {
+            let folder = folder.display();
+            format!("the folder {folder} has {left} MB left, where a build can need {need} MB; {remedy}")
+        })
+    });
+    let short: Vec<_> = short.collect();
+    if short.is_empty() {
+        "a disk was full for a moment".into()
+    } else {
+        short.join("\n  ")
+    }
+}

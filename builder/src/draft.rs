@@ -1,0 +1,95 @@
+//! The outputs of a build before they are whole.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::blueprint::InputError;
+use crate::build::Outputs;
+
+/// The outputs under temporary names in a folder beside their final place; gone with the value.
+pub struct Draft {
+    _folder: tempfile::TempDir,
+    drafts: Outputs,
+    places: Outputs,
+}
+
+impl Draft {
+    /// Makes the folder. `output` is where the image goes in the end.
+    ///
+    /// # Errors
+    /// When something other than a file is there, and when the folder can't be written to.
+    pub fn beside(output: &Path) -> Result<Draft> {
+        let places = Outputs {
+            image: std::path::absolute(output).context("naming the image")?,
+            manifest: std::path::absolute(manifest_of(output)).context("naming the manifest")?,
+        };
+        for place in [&places.image, &places.manifest] {
+            match fs::metadata(place) {
+                Ok(metadata) if metadata.is_dir() => bail!(InputError::plain(format!(
+                    "{} is a folder; name the image to write, for example: -o {}",
+                    place.display(),
+                    place.join("disk.img").display()
+                ))),
+                Ok(metadata) if !metadata.is_file() => bail!(InputError::plain(format!(
+                    "{} is not a file; name a file to write the image to, and copy that to the device",
+                    place.display()
+                ))),
+                _ => {}
+            }
+        }
+        let parent = places.image.parent().context("the image needs a folder")?;
+        if !parent.is_dir() {
+            bail!(InputError::plain(format!(
+                "there is no folder {} to write the image to",
+                parent.display()
+            )));
+        }
+        let folder = tempfile::Builder::new().prefix(".genpack-").tempdir_in(parent);
+        // The error's own text has the temporary name, which says nothing to anyone.
+        let folder = folder.map_err(|error| io::Error::from(error.kind()));
+        let folder = folder.with_context(|| {
+            format!(
+                "the image can't be written to {}; -o names another place",
+                parent.display()
+            )
+        })?;
+        let drafts = Outputs {
+            image: folder.path().join("image"),
+            manifest: folder.path().join("manifest.json"),
+        };
+        Ok(Draft {
+            _folder: folder,
+            drafts,
+            places,
+        })
+    }
+
+    /// Returns the temporary names.
+    pub fn outputs(&self) -> &Outputs {
+        &self.drafts
+    }
+
+    /// Gives the outputs their final names.
+    pub fn publish(&self) -> Result<()> {
+        for (from, to) in [
+            (&self.drafts.image, &self.places.image),
+            (&self.drafts.manifest, &self.places.manifest),
+        ] {
+            fs::File::open(from)
+                .and_then(|file| file.sync_all())
+                .and_then(|()| fs::rename(from, to))
+                .with_context(|| format!("writing {}", to.display()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the name of the manifest that belongs to an image.
+pub fn manifest_of(image: &Path) -> PathBuf {
+    let mut name = image.as_os_str().to_os_string();
+    name.push(".manifest.json");
+    PathBuf::from(name)
+}
