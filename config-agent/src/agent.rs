@@ -285,7 +285,7 @@ impl Reporter {
             time::written_at(self.boot.image.epoch).as_deref(),
         );
         let text: Arc<str> = text.into();
-        self.pending = Some((text.clone(), report::problem_count(&self.boot, &self.run)));
+        self.pending = Some((text.clone(), status::problem_count(&self.boot, &self.run)));
         self.schedule.written(now);
         let card = Card::at(self.paths.card());
         self.writing = Some(tokio::task::spawn_blocking(move || {

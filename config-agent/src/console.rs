@@ -38,6 +38,7 @@ fn touch(paths: &Paths) -> io::Result<()> {
 pub fn say_written(paths: &Paths, problems: usize) {
     let verdict = match problems {
         0 => "well".to_string(),
+        1 => "1 problem".to_string(),
         n => format!("{n} problems"),
     };
     // Priority 4 (warning) is shown on a console that is not asked to be quiet (kernel: printk's console_loglevel).

@@ -2,9 +2,7 @@
 
 use std::net::IpAddr;
 
-use genpack_spec::report::{
-    AddressOrigin, AddressReport, BootReport, LinkReport, RunReport, SettingsFile, Severity,
-};
+use genpack_spec::report::{AddressOrigin, AddressReport, LinkReport, RunReport};
 use genpack_spec::settings::{Method, Network, Settings};
 use ipnet::IpNet;
 
@@ -110,28 +108,6 @@ pub fn is_online(report: &RunReport) -> bool {
 /// Whether an address may still come: some port isn't turned off, or no port is known yet.
 pub fn may_come_online(report: &RunReport) -> bool {
     report.links.is_empty() || report.links.iter().any(|link| link.method != Method::Off)
-}
-
-/// Returns how many things are not as they should be, in both reports.
-pub fn problem_count(boot: &BootReport, run: &RunReport) -> usize {
-    let file = usize::from(matches!(boot.file, SettingsFile::Unusable { .. }));
-    let lines = boot
-        .diagnostics
-        .iter()
-        .filter(|found| found.severity == Severity::Error)
-        .count();
-    let notices = boot.notices.iter().chain(&run.notices);
-    file + lines
-        + notices
-            .filter(|notice| notice.severity == Severity::Error)
-            .count()
-        + run.links.iter().map(|link| link.problems.len()).sum::<usize>()
-        + run
-            .services
-            .iter()
-            .filter(|service| service.problem.is_some())
-            .count()
-        + run.failed_units.len()
 }
 
 #[cfg(test)]

@@ -41,6 +41,11 @@ pub fn status_txt(boot: &BootReport, run: Option<&RunReport>, written_at: Option
     card_text(&page.finish())
 }
 
+/// Returns how many things `STATUS.txt` says are not as they should be; 0 is what it calls well.
+pub fn problem_count(boot: &BootReport, run: &RunReport) -> usize {
+    Verdict::of(boot, Some(run)).problems
+}
+
 /// Most lines of the text above the login prompt.
 const ISSUE_LINES: usize = 12;
 
@@ -83,7 +88,7 @@ pub fn issue_text(boot: &BootReport, run: Option<&RunReport>) -> String {
     let verdict = Verdict::of(boot, run);
     let pointer = format!(" See {STATUS_TXT} on the card.");
     let sentence =
-        shorten(&verdict.sentence, ISSUE_VERDICT_LIMIT) + if verdict.is_well { "" } else { &pointer };
+        shorten(&verdict.sentence, ISSUE_VERDICT_LIMIT) + if verdict.problems == 0 { "" } else { &pointer };
     page.item("  ", &sentence);
     page.blank();
     page.finish().replace('\\', "\\\\")

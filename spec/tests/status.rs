@@ -12,7 +12,8 @@ use genpack_spec::report::{
 };
 use genpack_spec::settings::Method;
 use genpack_spec::status::{
-    BootFailure, boot_failure_text, card_text, issue_text, readme_txt, same_content, status_txt,
+    BootFailure, boot_failure_text, card_text, issue_text, problem_count, readme_txt, same_content,
+    status_txt,
 };
 use genpack_spec::system_ini::{Context, parse, template};
 use genpack_spec::types::{Hostname, TimeZone};
@@ -202,6 +203,11 @@ fn status_texts_read_well() {
         );
         assert_eq!(status.starts_with('\u{feff}'), !status.is_ascii(), "{name}");
         check(name, &status);
+        if let Some(run) = run {
+            let says_well = ["All is well.", "The device is still starting;"];
+            let well = says_well.iter().any(|sentence| status.starts_with(sentence));
+            assert_eq!(problem_count(boot, run) == 0, well, "{name}: {status}");
+        }
         let issue = issue_text(boot, run.as_ref());
         assert!(
             issue.lines().count() <= 12 && !issue.contains('\r'),

@@ -13,8 +13,8 @@ pub(super) struct Verdict {
     pub(super) sentence: String,
     /// What may follow it; often empty.
     pub(super) remark: String,
-    /// Nothing went wrong; there may be remarks.
-    pub(super) is_well: bool,
+    /// How many things went wrong: lines of `system.ini`, the file as a whole, and everything in `attention`.
+    pub(super) problems: usize,
     /// Sentences about everything that went wrong other than in `system.ini`.
     pub(super) attention: Vec<String>,
 }
@@ -23,7 +23,11 @@ impl Verdict {
     pub(super) fn of(boot: &BootReport, run: Option<&RunReport>) -> Verdict {
         let attention = attention(boot, run);
         let about_file = about_file(boot);
-        let is_well = about_file.is_none() && attention.is_empty();
+        let of_file = match about_file {
+            Some(_) => bad_lines(&boot.diagnostics).max(1),
+            None => 0,
+        };
+        let problems = of_file + attention.len();
         let others = count(attention.len(), "other thing needs", "other things need") + " attention.";
         let sentence = match (about_file, attention.as_slice()) {
             (Some(file), []) => file,
@@ -35,8 +39,12 @@ impl Verdict {
         };
         Verdict {
             sentence,
-            remark: if is_well { remark(boot) } else { String::new() },
-            is_well,
+            remark: if problems == 0 {
+                remark(boot)
+            } else {
+                String::new()
+            },
+            problems,
             attention,
         }
     }
