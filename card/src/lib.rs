@@ -6,5 +6,5 @@
 mod settings_file;
 mod write;
 
-pub use settings_file::{FILE_LIMIT, FoundSettings, read_settings};
+pub use settings_file::{FoundSettings, read_settings};
 pub use write::Card;

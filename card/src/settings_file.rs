@@ -6,9 +6,7 @@ use std::path::Path;
 
 use genpack_spec::layout::card::SYSTEM_INI;
 use genpack_spec::report::SettingsFile;
-
-/// A settings file longer than this many bytes is not used (SYSTEM-INI contract: memory stays bounded).
-pub const FILE_LIMIT: u64 = 1024 * 1024;
+use genpack_spec::system_ini::SIZE_LIMIT;
 
 /// What the search for `system.ini` brought.
 #[derive(Debug)]
@@ -74,9 +72,9 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
     }
     let mut bytes = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(SIZE_LIMIT as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| format!("it can't be read ({error})"))?;
-    if bytes.len() as u64 > FILE_LIMIT {
+    if bytes.len() > SIZE_LIMIT {
         let megabytes = metadata.len() as f64 / 1_048_576.0;
         return Err(format!(
             "it is {megabytes:.1} MB long, and a settings file may have 1 MB at most"
@@ -126,7 +124,7 @@ mod tests {
         assert_eq!(reason, "it is a folder, not a file");
 
         fs::remove_dir(&path).unwrap();
-        fs::write(&path, vec![b'#'; FILE_LIMIT as usize]).unwrap();
+        fs::write(&path, vec![b'#'; SIZE_LIMIT]).unwrap();
         assert!(matches!(state(dir.path()), SettingsFile::Read { .. }));
         fs::write(&path, vec![b'#'; 5 * 1024 * 1024]).unwrap();
         let SettingsFile::Unusable { reason, .. } = state(dir.path()) else {
