@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use genpack_qemu::{Card, Firmware, Forward, Machine, Nic, Overlay, Pattern, UserNetwork, Vm, check_fat};
@@ -35,6 +36,19 @@ impl Device {
     /// Opens the card in the person's computer.
     pub fn card(&self) -> Card {
         Card::open(&self.card).expect("the card can be opened")
+    }
+
+    /// Leaves the mark on the card that a computer makes while it writes: bit 0 of byte 65 of the file system (kernel:
+    /// `struct fat_boot_sector`, `fat32.state`), which begins at 1 MiB.
+    pub fn mark_dirty(&self) {
+        let write = format!("write -P 1 {} 1", (1 << 20) + 65);
+        let written = Command::new("qemu-io")
+            .args(["-f", "qcow2", "-c", &write])
+            .arg(self.card.as_ref())
+            .output();
+        let written = written.expect("qemu-io of Debian's qemu-utils");
+        assert!(written.status.success(), "{written:?}");
+        assert!(self.card().is_dirty().expect("the card can be read"));
     }
 
     /// Replaces `system.ini`.

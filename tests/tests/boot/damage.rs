@@ -6,7 +6,7 @@ use genpack_qemu::Firmware;
 use genpack_spec::layout::card::{STATUS_TXT, SYSTEM_IMG};
 use genpack_tests::{BOOT_DEADLINE, Device};
 
-crate::under_both_firmwares!(half_a_system_explains_itself);
+crate::under_both_firmwares!(half_a_system_explains_itself, a_card_that_was_torn_out_is_checked);
 
 fn half_a_system_explains_itself(firmware: &Firmware) {
     let device = Device::new("half", firmware);
@@ -62,6 +62,20 @@ fn half_a_system_explains_itself(firmware: &Firmware) {
     let status = String::from_utf8(device.card().read(STATUS_TXT).unwrap()).unwrap();
     assert!(status.starts_with("This device could not start.\r\n"), "{status}");
     assert!(status.contains("cut off"), "{status}");
+}
+
+fn a_card_that_was_torn_out_is_checked(firmware: &Firmware) {
+    let device = Device::new("torn-out", firmware);
+    device.mark_dirty();
+    let running = device.switch_on();
+    assert_eq!(running.wait_for_status(), "well");
+    // fsck.fat finds nothing to say on the card afterwards, the mark included.
+    let status = running.switch_off().status();
+    let flat = status.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        flat.contains("was not ejected or switched off cleanly last time. It was checked"),
+        "{status}"
+    );
 }
 
 /// Returns what a VGA text screen shows: at 0xb8000, a byte for the character and a byte for its colours, 80 to a line.
