@@ -51,7 +51,7 @@ check: host-packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
-	shellcheck .ci/run scripts/* bench/*.sh
+	shellcheck .ci/run scripts/*
 	scripts/check-dependencies
 	scripts/check-units
 
@@ -62,7 +62,7 @@ boot-tests: dist
 	GENPACK=$(DIST)/bin/genpack $(CARGO) test --locked -p genpack-tests -- --test-threads=2
 
 bench: dist
-	GENPACK=$(DIST)/bin/genpack bench/run.sh
+	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench
 
 clean:
 	$(CARGO) clean
