@@ -163,6 +163,22 @@ impl Running {
         self.vm.forwarded_port(22).expect("the port of sshd")
     }
 
+    /// Takes a picture of the screen, which is kept beside the console's log, and returns how many of its pixels are not
+    /// dark.
+    pub fn lit_pixels(&self) -> usize {
+        let path = log_folder().join(format!("{}.png", self.device.name));
+        self.vm.screenshot(&path).expect("the screen can be photographed");
+        let file = std::io::BufReader::new(std::fs::File::open(&path).expect("the picture is there"));
+        let mut reader = png::Decoder::new(file).read_info().expect("the picture is a PNG");
+        let mut pixels = vec![0; reader.output_buffer_size().expect("a picture of sensible size")];
+        let info = reader.next_frame(&mut pixels).expect("the picture is whole");
+        let bytes = info.color_type.samples();
+        pixels
+            .chunks(bytes)
+            .filter(|pixel| pixel.iter().any(|&part| part > 64))
+            .count()
+    }
+
     /// Presses the power button until the device is off, and checks the card as a computer would.
     pub fn switch_off(self) -> Device {
         // The button does nothing before logind has found it, which may be after everything else has started. So do
