@@ -11,12 +11,14 @@ fn a_service_is_off_while_the_file_says_so(firmware: &Firmware) {
     let key = SshKey::generate();
     let device = Device::new("services", firmware);
     let ssh = format!("[ssh]\r\nkey = {}\r\n", key.public());
-    device.write_settings(format!("{ssh}[services]\r\nnginx = off\r\n"));
+    device.write_settings(format!("{ssh}[services]\r\nnginx = off\r\nfstrim.timer = on\r\n"));
     let running = device.switch_on();
     assert_eq!(running.wait_for_status(), "well");
     let state = running.run(&key, "systemctl show --property=ActiveState,MainPID nginx");
     assert_eq!(state, "MainPID=0\nActiveState=inactive");
-    // It was never started, not even for a moment.
+    // Debian ships this one switched off.
+    assert_eq!(running.run(&key, "systemctl is-active fstrim.timer"), "active");
+    // nginx was never started, not even for a moment.
     assert_eq!(
         running.run(&key, "journalctl --unit=nginx --quiet --output=cat"),
         ""
@@ -33,4 +35,8 @@ fn a_service_is_off_while_the_file_says_so(firmware: &Firmware) {
     assert_eq!(running.wait_for_status(), "well");
     running.page();
     assert_eq!(running.run(&key, "systemctl is-active nginx"), "active");
+    assert_eq!(
+        running.run(&key, "systemctl is-active fstrim.timer || true"),
+        "inactive"
+    );
 }

@@ -71,6 +71,10 @@ fn what_notepad_saves_holds(firmware: &Firmware) {
     assert_eq!(running.run(&key, "date +%Z"), "JST");
     assert_eq!(running.run(&key, "systemctl --failed --no-legend --plain"), "");
     assert_eq!(running.run(&key, "systemctl is-system-running"), "running");
+    assert_eq!(
+        running.run(&key, "grep -v '^#' /etc/resolv.conf"),
+        "nameserver 10.0.2.3"
+    );
     let addresses = running.run(&key, "cat /proc/net/fib_trie");
     assert!(
         addresses.contains("10.0.2.77") && !addresses.contains("10.0.2.15"),
