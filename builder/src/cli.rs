@@ -11,7 +11,7 @@ use crate::blueprint::InputError;
 use crate::build::{self, Outputs, Request, Sources};
 use crate::draft::{Draft, manifest_of};
 use crate::source::apt;
-use crate::{command, sandbox, vm};
+use crate::{command, room, sandbox, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
 const INPUT_MISTAKE: u8 = 2;
@@ -129,7 +129,7 @@ fn build_here(sources: &Sources, work: &Path, outputs: &Outputs) -> Result<ExitC
     let request = Request::prepare(sources)?;
     match build::run(&request, work, outputs) {
         Err(error) if command::is_disk_full(&format!("{error:#}")) => {
-            Err(error.context(build::shortage(work, &request.cache, outputs)))
+            Err(error.context(room::shortage(work, &request.cache, outputs)))
         }
         outcome => outcome.map(|()| ExitCode::SUCCESS),
     }

@@ -25,7 +25,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("unshare", "util-linux"),
     ("dpkg-query", "dpkg"),
 ];
-/// How much of what a failed program said is shown.
+/// How many lines of each output of a failed program are shown.
 const TAIL_LINES: usize = 15;
 
 /// Runs a program to its end and returns what it printed.
@@ -37,19 +37,7 @@ pub fn run(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null());
     let output = command.output().map_err(|error| not_started(command, error))?;
     if !output.status.success() {
-        let said = if output.stderr.is_empty() {
-            &output.stdout
-        } else {
-            &output.stderr
-        };
-        bail!(
-            "{}",
-            failure(
-                command,
-                &output.status.to_string(),
-                &String::from_utf8_lossy(said)
-            )
-        );
+        bail!(failure(command, &output));
     }
     Ok(output)
 }
@@ -133,14 +121,20 @@ fn not_started(command: &Command, error: io::Error) -> anyhow::Error {
     }
 }
 
-fn failure(command: &Command, status: &str, said: &str) -> String {
-    let lines: Vec<_> = said
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let tail = lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n  ");
-    format!("{} failed ({status}):\n  {tail}", shown(command))
+/// Programs explain themselves on either stream, APT on both.
+fn failure(command: &Command, output: &Output) -> String {
+    let mut text = format!("{} failed ({}):", shown(command), output.status);
+    for said in [&output.stdout, &output.stderr] {
+        let said = String::from_utf8_lossy(said);
+        let lines: Vec<_> = said.lines().map(str::trim_end).collect();
+        let lines = lines.iter().filter(|line| !line.is_empty());
+        let skipped = lines.clone().count().saturating_sub(TAIL_LINES);
+        for line in lines.skip(skipped) {
+            text += "\n    ";
+            text += line;
+        }
+    }
+    text
 }
 
 #[cfg(test)]

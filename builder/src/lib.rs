@@ -10,6 +10,7 @@ pub mod hash;
 pub mod initramfs;
 pub mod install_dirs;
 pub mod progress;
+pub mod room;
 pub mod sandbox;
 pub mod source;
 pub mod squashfs;

@@ -109,20 +109,35 @@ fn check_subordinate_ids() -> Result<()> {
         .ok()
         .flatten()
         .map_or(uid.to_string(), |user| user.name);
-    for file in ["/etc/subuid", "/etc/subgid"] {
-        let text = fs::read_to_string(file).unwrap_or_default();
+    let files =
+        ["/etc/subuid", "/etc/subgid"].map(|file| (file, fs::read_to_string(file).unwrap_or_default()));
+    for (file, text) in &files {
         let has_range = text.lines().any(|line| {
             let owner = line.split(':').next().unwrap_or_default();
             owner == name || owner == uid.to_string()
         });
         if !has_range {
+            let first = first_free_id(files.iter().flat_map(|(_, text)| text.lines()));
+            let range = format!("{first}-{}", first + 65535);
             bail!(
                 "building without root needs a range of user numbers for {name} in {file}; \
-                 add one with: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
+                 add one with: sudo usermod --add-subuids {range} --add-subgids {range} {name}"
             );
         }
     }
     Ok(())
+}
+
+/// Returns the first number after the ranges in `lines` of subuid(5). Who shares numbers shares files.
+fn first_free_id<'a>(lines: impl Iterator<Item = &'a str>) -> u64 {
+    let end = |line: &str| {
+        let mut fields = line
+            .split(':')
+            .skip(1)
+            .map_while(|field| field.trim().parse::<u64>().ok());
+        Some(fields.next()? + fields.next()?)
+    };
+    lines.filter_map(end).fold(100_000, u64::max)
 }
 
 /// The working folder; removed when dropped.
@@ -133,6 +148,9 @@ struct WorkDir {
 impl WorkDir {
     fn make(parent: &Path) -> Result<WorkDir> {
         let parent = std::path::absolute(parent)?;
+        if !parent.is_dir() {
+            bail!("there is no folder {}, which TMPDIR names", parent.display());
+        }
         let dir = tempfile::Builder::new()
             .prefix("genpack-")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
@@ -163,5 +181,23 @@ impl Drop for WorkDir {
         if let Err(error) = removed {
             eprintln!("genpack: {} could not be removed: {error:#}", self.path.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_range_begins_after_all_others() {
+        let lines = [
+            "a:100000:65536",
+            "b:231072:65536",
+            "c:165536:65536",
+            "rubbish",
+            "",
+        ];
+        assert_eq!(first_free_id(lines.into_iter()), 296_608);
+        assert_eq!(first_free_id([].into_iter()), 100_000);
     }
 }

@@ -31,7 +31,7 @@ pub struct RunArguments {
     #[arg(long, default_value_t = 1024, value_name = "MIB")]
     memory: u32,
     /// Processors
-    #[arg(long, default_value_t = 2, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     cpus: u32,
     /// Leave the image as it is; what the machine writes is lost
     #[arg(long)]

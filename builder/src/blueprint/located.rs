@@ -190,12 +190,40 @@ mod tests {
     }
 
     #[test]
+    fn the_caret_is_at_the_value_itself() {
+        for (text, place) in [
+            ("{\n  name: 'My web',\n}", "[web/genpack.json5:2:9]"),
+            (
+                "{\n  name: 'web',\n  packages: [\n    'nginx',\n    'Nginx!',\n  ],\n}",
+                ":5:5]",
+            ),
+            (
+                "{\n  name: 'web',\n  services: [\n    'nginx',\n    'a/b',\n  ],\n}",
+                ":5:5]",
+            ),
+            (
+                "{\n  name: 'web',\n  users: [\n    'op', 'Op',\n  ],\n}",
+                ":4:11]",
+            ),
+            (
+                "{\n  name: 'web',\n  users: [\n    { name: 'Op' },\n  ],\n}",
+                ":4:13]",
+            ),
+            ("{\n  name: 'web',\n  base: 'debian',\n}", ":3:9]"),
+            ("{\n  name: 'web',\n  mirror: 'ftp',\n}", ":3:11]"),
+        ] {
+            let shown = message(text);
+            assert!(shown.contains(place), "{text}\n{shown}");
+        }
+    }
+
+    #[test]
     fn each_kind_of_mistake_says_what_was_expected() {
         for (text, want) in [
             ("{ name 'web' }", "a colon was expected here"),
             ("{ name: 'web' packages: [] }", "a comma was expected here"),
             ("{ name: 'web', ", "a closing } is missing for what begins here"),
-            ("{ name: 'web', packages: ['a' }", "a comma was expected here"),
+            ("{ name: 'web', packages: ['ab' }", "a comma was expected here"),
             ("{ name: 'web }", "this string has no closing quote"),
             ("{ name: 3 }", "a string was expected here"),
             ("{ name: 'web', packages: 'nginx' }", "a list was expected here"),

@@ -3,6 +3,7 @@
 mod located;
 mod profile;
 mod schema;
+mod text;
 mod types;
 
 use std::path::{Path, PathBuf};

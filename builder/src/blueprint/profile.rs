@@ -7,6 +7,7 @@ use genpack_spec::types::UnitName;
 use serde::{Deserialize, Serialize};
 
 use super::located::{self, InputError};
+use super::text;
 use super::types::PackageName;
 
 /// A profile as its file has it.
@@ -16,6 +17,7 @@ pub struct RawProfile {
     /// The profile that this one adds to.
     pub inherits: Option<String>,
     packages: Vec<PackageName>,
+    #[serde(deserialize_with = "text::parse_list")]
     services: Vec<UnitName>,
     kernel: RawKernel,
 }

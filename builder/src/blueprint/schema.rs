@@ -1,11 +1,13 @@
 //! The blueprint, `genpack.json5`.
 
 use std::fmt;
+use std::str::FromStr;
 
 use genpack_spec::types::UnitName;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::text;
 use super::types::{ArtifactName, Base, CompressionSetting, Mirror, PackageName};
 
 /// A blueprint.
@@ -30,7 +32,7 @@ pub struct Blueprint {
     #[serde(default)]
     pub users: Vec<User>,
     /// Units to enable.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text::parse_list")]
     pub services: Vec<UnitName>,
     /// How the system image is compressed.
     #[serde(default)]
@@ -70,8 +72,8 @@ pub struct User {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UserFields {
-    #[serde(deserialize_with = "login_name")]
-    name: String,
+    #[serde(deserialize_with = "text::parse")]
+    name: LoginName,
     uid: Option<u32>,
     comment: Option<String>,
     home: Option<String>,
@@ -89,20 +91,22 @@ fn yes() -> bool {
     true
 }
 
-fn login_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    check_login_name(String::deserialize(deserializer)?).map_err(de::Error::custom)
-}
+/// A login name as useradd(8) of Debian takes them without `--badname`.
+struct LoginName(String);
 
-/// User names as useradd(8) of Debian takes them without `--badname`.
-fn check_login_name(name: String) -> Result<String, String> {
-    let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    if name.len() > 32 || !begins || !name.chars().all(good) {
-        return Err(format!(
-            "{name:?} can't be a user's name; letters in lower case, digits, - and _ can"
-        ));
+impl FromStr for LoginName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let begins = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+        if name.len() > 32 || !begins || !name.chars().all(good) {
+            return Err(format!(
+                "{name:?} can't be a user's name; letters in lower case, digits, - and _ can"
+            ));
+        }
+        Ok(LoginName(name.to_string()))
     }
-    Ok(name)
 }
 
 impl User {
@@ -133,15 +137,14 @@ impl<'de> Deserialize<'de> for User {
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<User, E> {
-                check_login_name(name.to_string())
-                    .map(User::named)
-                    .map_err(E::custom)
+                let LoginName(name) = name.parse().map_err(E::custom)?;
+                Ok(User::named(name))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<User, A::Error> {
                 let fields = UserFields::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(User {
-                    name: fields.name,
+                    name: fields.name.0,
                     uid: fields.uid,
                     comment: fields.comment,
                     home: fields.home,

@@ -3,30 +3,29 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::text;
 use crate::squashfs::Compression;
 
-/// serde for a type by its text form, so that a mistake is reported at its place in the file.
+/// serde for a type by its text form.
 macro_rules! by_text {
     ($type:ident) => {
-        impl TryFrom<String> for $type {
-            type Error = String;
-            fn try_from(text: String) -> Result<Self, String> {
-                text.parse()
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                text::parse(deserializer)
             }
         }
-        impl From<$type> for String {
-            fn from(value: $type) -> String {
-                value.to_string()
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
     };
 }
 
 /// The name of what is built: part of file names and of the default host name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArtifactName(String);
 
 by_text!(ArtifactName);
@@ -53,8 +52,7 @@ impl fmt::Display for ArtifactName {
 }
 
 /// An entry of a `packages` list: a package's name, or `-name` to remove one that the profile brought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageName {
     name: String,
     removed: bool,
@@ -99,8 +97,7 @@ impl fmt::Display for PackageName {
 }
 
 /// Where the packages come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Base {
     /// Debian of a suite such as `trixie`.
     Debian {
@@ -147,8 +144,7 @@ impl fmt::Display for Base {
 }
 
 /// How `system.img` is compressed: `zstd`, `zstd:LEVEL`, `gzip`, `xz`, `lz4`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompressionSetting {
     text: String,
     value: Compression,
@@ -210,8 +206,7 @@ impl fmt::Display for CompressionSetting {
 }
 
 /// The address of a package mirror.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror(String);
 
 by_text!(Mirror);

@@ -3,11 +3,9 @@
 mod card;
 mod manifest;
 mod request;
-mod room;
 mod stages;
 
 pub use request::{Request, Sources, temporary_folder};
-pub use room::shortage;
 pub use stages::{Outputs, plan, run};
 
 /// What one architecture is called by everyone who has to know.

@@ -39,13 +39,16 @@ pub fn plan(request: &Request) -> Vec<String> {
     if request.folder.join(FILES_DIR).is_dir() {
         customise.push(format!("{FILES_DIR}/"));
     }
-    let counted = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
-    customise.extend(counted(blueprint.users.len(), "users"));
+    let counted = |count: usize, what: &str| {
+        let ending = if count == 1 { "" } else { "s" };
+        (count > 0).then(|| format!("{count} {what}{ending}"))
+    };
+    customise.extend(counted(blueprint.users.len(), "user"));
     customise.extend(counted(
         request.profile.services.len() + blueprint.services.len(),
-        "services",
+        "service",
     ));
-    customise.extend(counted(blueprint.setup_commands.len(), "setup commands"));
+    customise.extend(counted(blueprint.setup_commands.len(), "setup command"));
     vec![
         format!(
             "resolve {} packages of {}",

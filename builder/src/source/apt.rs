@@ -11,7 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::blueprint::{InputError, Mirror};
 use crate::progress::Stage;
-use crate::{command, hash};
+use crate::{command, hash, room};
 
 /// Debian's keys, by the names that they had over the years (package debian-archive-keyring).
 const KEYRINGS: [&str; 2] = [
@@ -23,6 +23,8 @@ const UNFINISHED: [&str; 3] = ["lists/partial", "archives/partial", "partial"];
 /// APT's own limits add up to four minutes for a mirror that does not answer. The host's settings come after these.
 const PATIENCE: &str =
     "Acquire::Retries \"1\";\nAcquire::http::Timeout \"15\";\nAcquire::https::Timeout \"15\";\n";
+/// Bytes that the lists of a Debian release take with what APT makes of them, and some more.
+const ROOM_FOR_LISTS: u64 = 250_000_000;
 /// Suites that have neither updates nor security archives beside them.
 const ROLLING: [&str; 3] = ["sid", "unstable", "experimental"];
 
@@ -49,7 +51,13 @@ impl Apt {
         let folder = state_folder(cache).join(&key[..16]);
         for sub in UNFINISHED.iter().chain(&["debs"]) {
             fs::create_dir_all(folder.join(sub))
-                .with_context(|| format!("making {}", folder.join(sub).display()))?;
+                .map_err(|error| std::io::Error::from(error.kind()))
+                .with_context(|| {
+                    format!(
+                        "downloads can't be kept in {}; XDG_CACHE_HOME names another place",
+                        cache.display()
+                    )
+                })?;
         }
         let lock = lock(&folder, FlockArg::LockExclusiveNonblock).or_else(|error| match error {
             Errno::EWOULDBLOCK => {
@@ -91,11 +99,9 @@ impl Apt {
     /// # Errors
     /// [`InputError`] when the mirror has no such suite; another error when there are no lists at all.
     pub fn update(&self) -> Result<Option<String>> {
-        let outcome = command::run(
-            self.get()
-                .args(["update", "-q", "-o", "APT::Update::Error-Mode=any"]),
-        );
-        let Err(error) = outcome else { return Ok(None) };
+        let Err(error) = self.fetch_lists() else {
+            return Ok(None);
+        };
         let have_lists = fs::read_dir(self.folder.join("lists"))?
             .flatten()
             .any(|entry| entry.file_name().to_string_lossy().ends_with("_Packages"));
@@ -112,9 +118,7 @@ impl Apt {
             )));
         }
         if command::is_disk_full(&said) {
-            return Err(error).with_context(|| {
-                format!("the package lists could not be kept in {}", self.folder.display())
-            });
+            return Err(error);
         }
         Err(error).with_context(|| {
             format!(
@@ -123,6 +127,15 @@ impl Apt {
                 self.describe()
             )
         })
+    }
+
+    /// On a full disk APT waits for ever.
+    fn fetch_lists(&self) -> Result<()> {
+        if room::left(&self.folder).is_some_and(|left| left < ROOM_FOR_LISTS) {
+            bail!("fetching package lists: {}", Errno::ENOSPC.desc());
+        }
+        let mut update = self.get();
+        command::run(update.args(["update", "-q", "-o", "APT::Update::Error-Mode=any"])).map(drop)
     }
 
     /// Returns the archives as text for people.

@@ -21,9 +21,12 @@ pub fn customise(root: &Path, blueprint: &Blueprint, profile: &Profile) -> Resul
         .map(UnitName::as_str)
         .collect();
     for unit in units {
-        chroot
-            .run("systemctl", &["enable", unit], &[])
-            .with_context(|| format!("enabling {unit}, which services: of the blueprint or profile names"))?;
+        chroot.run("systemctl", &["enable", unit], &[]).with_context(|| {
+            format!(
+                "enabling {unit}, which services: of the blueprint or profile names (does a package in \
+                     packages: bring it?)"
+            )
+        })?;
     }
     let name = blueprint.name.to_string();
     let environment = [

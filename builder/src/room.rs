@@ -1,12 +1,18 @@
-//! Which disk it was that is full.
+//! Room on disks, and which one it was that is full.
 
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
-use super::Outputs;
+use crate::build::Outputs;
 
 const MB: u64 = 1_000_000;
+
+/// Returns how many bytes can be written to a folder that exists or will; nothing when that is not known.
+pub fn left(folder: &Path) -> Option<u64> {
+    let disk = folder.ancestors().find_map(|folder| statvfs(folder).ok())?;
+    Some(disk.blocks_available() * disk.fragment_size())
+}
 
 /// Returns, as text, the folders where a build writes that have less room left than one needs, and how to name others.
 pub fn shortage(work: &Path, cache: &Path, outputs: &Outputs) -> String {
@@ -18,8 +24,7 @@ pub fn shortage(work: &Path, cache: &Path, outputs: &Outputs) -> String {
         (above(&outputs.image, 2), 500, "-o names another one"),
     ];
     let short = places.iter().filter_map(|(folder, need, remedy)| {
-        let left = folder.ancestors().find_map(|folder| statvfs(folder).ok())?;
-        let left = left.blocks_available() * left.fragment_size() / MB;
+        let left = left(folder)? / MB;
         (left < *need).then(|| {
             let folder = folder.display();
             format!("the folder {folder} has {left} MB left, where a build can need {need} MB; {remedy}")
