@@ -28,7 +28,8 @@ use crate::{fsck, mounts, plan, settings, switch_root, wired};
 
 /// Boots the machine. Never returns, never lets a panic out: when the boot can't go on, it says why and restarts.
 pub fn run() -> ! {
-    let failure = match catch_unwind(AssertUnwindSafe(steps)) {
+    let mut log = Log::start();
+    let failure = match catch_unwind(AssertUnwindSafe(|| steps(&mut log))) {
         Ok(Ok(never)) => match never {},
         Ok(Err(failure)) => failure,
         Err(panic) => {
@@ -39,11 +40,11 @@ pub fn run() -> ! {
             BootFailure::Other(format!("an internal error: {text}"))
         }
     };
-    explain_and_restart(&failure)
+    let tried: Vec<_> = log.notices.into_iter().map(|notice| notice.text).collect();
+    explain_and_restart(&failure, &tried)
 }
 
-fn steps() -> Result<Infallible, BootFailure> {
-    let mut log = Log::start();
+fn steps(log: &mut Log) -> Result<Infallible, BootFailure> {
     log.step("kernel file systems", |_| mounts::kernel_file_systems())
         .map_err(during("mounting /dev and /proc"))?;
     let text =
@@ -116,7 +117,12 @@ fn apply_settings(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result
         image: image.clone(),
         slot: cmdline.slot,
         hostname,
-        timezone: read.settings.system.timezone.clone().unwrap_or_else(TimeZone::utc),
+        timezone: read
+            .settings
+            .system
+            .timezone
+            .clone()
+            .unwrap_or_else(TimeZone::utc),
         file: read.file,
         diagnostics: read.diagnostics,
         notices: std::mem::take(&mut log.notices),

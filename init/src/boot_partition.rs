@@ -41,6 +41,7 @@ enum Match {
 /// Finds the card and mounts it read-only. Waits for devices that are slow to appear.
 pub fn find_and_mount(devices: &Devices, cmdline: &Cmdline) -> Result<BootPartition, BootFailure> {
     let begun = Instant::now();
+    let mut unreadable = None;
     loop {
         let patient = cmdline.boot.is_some() && begun.elapsed() < PATIENCE;
         let found = block_devices(Path::new("/sys/class/block"), Path::new("/dev"));
@@ -53,7 +54,12 @@ pub fn find_and_mount(devices: &Devices, cmdline: &Cmdline) -> Result<BootPartit
                 Ok(()) => {
                     mounts::unmount(layout::BOOT_MOUNT).unwrap_or_else(|e| log::warn(&format!("{e:#}")))
                 }
-                Err(error) => log::warn(&format!("{error:#}")),
+                Err(error) => {
+                    log::warn(&format!("{error:#}"));
+                    if kind != Match::AnyFat {
+                        unreadable = Some(error.root_cause().to_string());
+                    }
+                }
             }
         }
         let limit = if patient { PATIENCE } else { DEADLINE };
@@ -63,7 +69,7 @@ pub fn find_and_mount(devices: &Devices, cmdline: &Cmdline) -> Result<BootPartit
             _ => {
                 let seen: Vec<_> = found.into_iter().map(|(device, _)| device).collect();
                 log::warn(&format!("no boot partition among: {}", seen.join(", ")));
-                return Err(BootFailure::CardMissing);
+                return Err(unreadable.map_or(BootFailure::CardMissing, BootFailure::CardUnreadable));
             }
         }
     }

@@ -20,13 +20,13 @@ pub fn during(doing: &str) -> impl Fn(anyhow::Error) -> BootFailure + use<'_> {
     move |error| BootFailure::Other(format!("{doing} failed: {error:#}"))
 }
 
-/// Explains, counts down, and restarts the machine.
-pub fn explain_and_restart(failure: &BootFailure) -> ! {
+/// Explains, with what was tried as whole sentences, counts down, and restarts the machine.
+pub fn explain_and_restart(failure: &BootFailure, tried: &[String]) -> ! {
     log::warn(&format!("the boot can't go on: {failure:?}"));
     // Kernel messages would run through the explanation.
     let _ = fs::write("/proc/sys/kernel/printk", "1");
     let consoles = consoles();
-    let text = status::boot_failure_text(failure, &[]);
+    let text = status::boot_failure_text(failure, tried);
     write_to_card(&text);
     show(&consoles, &format!("\x1b[2J\x1b[H\n{text}\n"));
     for left in (1..=COUNTDOWN_SECONDS).rev() {

@@ -32,7 +32,8 @@ pub fn run(verb: Option<&str>) -> ! {
     }
 }
 
-/// Unmounts in rounds, the newest mount first, until nothing more comes off. What stays is made read-only.
+/// Unmounts in rounds, the newest mount first, until nothing more comes off. What stays is made read-only; the memory
+/// that this very program lies in always stays.
 fn unmount_all() {
     loop {
         let mounted = mounted();
@@ -42,7 +43,7 @@ fn unmount_all() {
             .count();
         if released == 0 {
             for point in mounted {
-                log::warn(&format!("{point} can't be unmounted"));
+                log::info(&format!("{point} can't be unmounted"));
                 let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
                 if let Err(error) = mount(None::<&str>, Path::new(&point), None::<&str>, flags, None::<&str>)
                 {

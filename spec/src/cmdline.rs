@@ -28,8 +28,6 @@ pub struct Cmdline {
     pub boot: Option<String>,
     /// `genpack.slot=`: the slot to start; `a` when absent or not understood.
     pub slot: Slot,
-    /// `genpack.transient`: keep nothing, whatever the image would keep.
-    pub transient: bool,
 }
 
 impl Cmdline {
@@ -39,14 +37,12 @@ impl Cmdline {
         let mut parsed = Cmdline {
             boot: None,
             slot: Slot::A,
-            transient: false,
         };
         for word in text.split_whitespace() {
             match word.split_once('=') {
                 Some(("genpack.boot", value)) if !value.is_empty() => parsed.boot = Some(value.to_string()),
                 Some(("genpack.slot", "b")) => parsed.slot = Slot::B,
                 Some(("genpack.slot", _)) => parsed.slot = Slot::A,
-                None if word == "genpack.transient" => parsed.transient = true,
                 _ => {}
             }
         }
@@ -60,11 +56,7 @@ impl fmt::Display for Cmdline {
         if let Some(boot) = &self.boot {
             write!(f, "genpack.boot={boot} ")?;
         }
-        write!(f, "genpack.slot={}", self.slot)?;
-        if self.transient {
-            write!(f, " genpack.transient")?;
-        }
-        Ok(())
+        write!(f, "genpack.slot={}", self.slot)
     }
 }
 
@@ -76,27 +68,23 @@ mod tests {
     fn what_is_written_is_read_back() {
         for boot in [None, Some("ABCD-1234".to_string())] {
             for slot in [Slot::A, Slot::B] {
-                for transient in [false, true] {
-                    let cmdline = Cmdline {
-                        boot: boot.clone(),
-                        slot,
-                        transient,
-                    };
-                    assert_eq!(Cmdline::parse(&format!("BOOT_IMAGE=/x {cmdline} quiet")), cmdline);
-                }
+                let cmdline = Cmdline {
+                    boot: boot.clone(),
+                    slot,
+                };
+                assert_eq!(Cmdline::parse(&format!("BOOT_IMAGE=/x {cmdline} quiet")), cmdline);
             }
         }
     }
 
     #[test]
     fn nonsense_falls_back_to_slot_a() {
-        let parsed = Cmdline::parse("genpack.slot=zz genpack.boot= genpack.transient=1 root=/dev/sda");
+        let parsed = Cmdline::parse("genpack.slot=zz genpack.boot= root=/dev/sda");
         assert_eq!(
             parsed,
             Cmdline {
                 boot: None,
-                slot: Slot::A,
-                transient: false
+                slot: Slot::A
             }
         );
     }

@@ -11,7 +11,6 @@ pub fn grub_cfg(title: &str, volume_id: &str, slot: Slot, parameters: &[String])
     let cmdline = Cmdline {
         boot: Some(volume_id.to_string()),
         slot,
-        transient: false,
     };
     let folder = slot_dir(slot);
     let parameters = parameters.join(" ");

@@ -11,13 +11,13 @@ fn a_service_is_off_while_the_file_says_so(firmware: &Firmware) {
     let key = SshKey::generate();
     let device = Device::new("services", firmware);
     let ssh = format!("[ssh]\r\nkey = {}\r\n", key.public());
-    device.write_settings(format!("{ssh}[services]\r\nnginx = off\r\nfstrim.timer = on\r\n"));
+    device.write_settings(format!("{ssh}[services]\r\nnginx = off\r\ngetty@tty3 = on\r\n"));
     let running = device.switch_on();
     assert_eq!(running.wait_for_status(), "well");
     let state = running.run(&key, "systemctl show --property=ActiveState,MainPID nginx");
     assert_eq!(state, "MainPID=0\nActiveState=inactive");
-    // Debian ships this one switched off.
-    assert_eq!(running.run(&key, "systemctl is-active fstrim.timer"), "active");
+    // Nothing starts this one by itself.
+    assert_eq!(running.run(&key, "systemctl is-active getty@tty3"), "active");
     // nginx was never started, not even for a moment.
     assert_eq!(
         running.run(&key, "journalctl --unit=nginx --quiet --output=cat"),
@@ -36,7 +36,7 @@ fn a_service_is_off_while_the_file_says_so(firmware: &Firmware) {
     running.page();
     assert_eq!(running.run(&key, "systemctl is-active nginx"), "active");
     assert_eq!(
-        running.run(&key, "systemctl is-active fstrim.timer || true"),
+        running.run(&key, "systemctl is-active getty@tty3 || true"),
         "inactive"
     );
 }
