@@ -32,7 +32,7 @@ enum Command {
     #[command(subcommand)]
     Vm(vm::VmCommand),
     /// The part of a build that runs in namespaces of its own
-    #[command(hide = true)]
+    #[command(hide = true, name = "__build-in-sandbox")]
     BuildInSandbox {
         #[arg(long)]
         folder: PathBuf,
@@ -111,7 +111,7 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
         ("--image", drafts.image.clone().into_os_string()),
         ("--manifest", drafts.manifest.clone().into_os_string()),
     ];
-    let mut inner = vec!["build-in-sandbox".into()];
+    let mut inner = vec!["__build-in-sandbox".into()];
     inner.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value]));
     let code = sandbox::run(&inner, &build::temporary_folder(), signals)?;
     if code == ExitCode::SUCCESS {

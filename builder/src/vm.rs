@@ -9,6 +9,8 @@ use genpack_qemu::{Card, Disk, Ended, Firmware, Forward, Machine, Nic, Overlay, 
 use genpack_spec::cmdline::Slot;
 use genpack_spec::layout::card::{GRUB_CFG, INITRAMFS, VMLINUZ, slot_dir};
 
+use crate::blueprint::InputError;
+
 /// What can be done with virtual machines.
 #[derive(Subcommand)]
 pub enum VmCommand {
@@ -82,10 +84,10 @@ pub fn run(command: &VmCommand) -> Result<ExitCode> {
 
 fn run_image(arguments: &RunArguments) -> Result<ExitCode> {
     if !arguments.image.is_file() {
-        bail!(
+        bail!(InputError::plain(format!(
             "there is no disk image {}; make one with: genpack build",
             arguments.image.display()
-        );
+        )));
     }
     let scratch = tempfile::tempdir().context("making a temporary folder")?;
     let overlay = arguments

@@ -55,6 +55,13 @@ impl InputError {
 
 /// Reads JSON5 as `T`.
 pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, InputError> {
+    if text.trim().is_empty() {
+        let message = format!(
+            "{} is empty; it holds at least {{ name: \"...\" }}",
+            path.display()
+        );
+        return Err(InputError::plain(message));
+    }
     json5::from_str(text).map_err(|error| {
         let (label, help) = explain(&error);
         let offset = error
@@ -229,7 +236,7 @@ mod tests {
             ("{ name: 'web', packages: 'nginx' }", "a list was expected here"),
             ("{ name: 'web', packages: [3] }", "a string was expected here"),
             ("{ }", "missing field \"name\""),
-            ("", "the file ends"),
+            ("", "is empty; it begins with"),
             ("[]", "an object was expected here"),
             ("{ name: 'web', name: 'b' }", "duplicate field \"name\""),
             ("{ name: 'my web' }", "a name has letters, digits and hyphens"),

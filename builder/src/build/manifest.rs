@@ -1,6 +1,8 @@
 //! What went into an image and what came out: `OUT.manifest.json`.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -8,7 +10,7 @@ use genpack_spec::image::ImageInfo;
 use serde::Serialize;
 
 use super::Request;
-use crate::blueprint::{BLUEPRINT_FILE, Profile};
+use crate::blueprint::{BLUEPRINT_FILE, FILES_DIR, Profile};
 use crate::hash;
 use crate::source::InstalledPackage;
 
@@ -26,6 +28,8 @@ pub struct Manifest<'a> {
 #[derive(Serialize)]
 struct Inputs<'a> {
     blueprint_sha256: String,
+    /// Every file of `files/` by its path, with its hash; a link with its target.
+    files: BTreeMap<String, String>,
     profile: &'a Profile,
     packages: &'a [String],
     compression: String,
@@ -84,6 +88,7 @@ pub fn write(
         inputs: Inputs {
             blueprint_sha256: hash::file(&blueprint)
                 .with_context(|| format!("hashing {}", blueprint.display()))?,
+            files: hashes(&request.folder.join(FILES_DIR))?,
             profile: &request.profile,
             packages: &request.packages,
             compression: request.blueprint.compression.to_string(),
@@ -94,4 +99,50 @@ pub fn write(
     };
     let text = serde_json::to_string_pretty(&manifest)? + "\n";
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Returns the hash of every file below `folder`, which need not exist.
+fn hashes(folder: &Path) -> Result<BTreeMap<String, String>> {
+    let mut hashes = BTreeMap::new();
+    let mut todo = vec![folder.to_path_buf()];
+    while let Some(current) = todo.pop() {
+        let entries = match fs::read_dir(&current) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries.with_context(|| format!("reading {}", current.display()))?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let (path, kind) = (entry.path(), entry.file_type()?);
+            if kind.is_dir() {
+                todo.push(path);
+                continue;
+            }
+            let value = if kind.is_symlink() {
+                format!("link to {}", fs::read_link(&path)?.display())
+            } else {
+                hash::file(&path).with_context(|| format!("hashing {}", path.display()))?
+            };
+            let name = path.strip_prefix(folder).unwrap_or(&path);
+            hashes.insert(name.display().to_string(), value);
+        }
+    }
+    Ok(hashes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_developer_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        fs::write(dir.path().join("etc/a"), "abc").unwrap();
+        std::os::unix::fs::symlink("a", dir.path().join("etc/b")).unwrap();
+        let found = hashes(dir.path()).unwrap();
+        assert_eq!(found["etc/a"], hash::text("abc"));
+        assert_eq!(found["etc/b"], "link to a");
+        assert_eq!(found.len(), 2);
+        assert!(hashes(Path::new("/nonexistent")).unwrap().is_empty());
+    }
 }

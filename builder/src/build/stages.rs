@@ -57,8 +57,8 @@ pub fn plan(request: &Request) -> Vec<String> {
         ),
         "make the tree of files".into(),
         format!("take the kernel out of {}", request.profile.kernel.package),
-        format!("customise: {}", customise.join(", ")),
         "strip what an appliance does not need".into(),
+        format!("customise: {}", customise.join(", ")),
         "make the initramfs".into(),
         format!("pack system.img ({})", blueprint.compression),
         "write the disk image".into(),
@@ -93,9 +93,10 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         kernel: kernel.release.clone(),
         epoch: u64::from(request.epoch),
     };
-    progress.stage(next(), |_| customise(request, &root))?;
+    // Before the developer's own files come, so that none of them goes.
+    progress.stage(next(), |_| tree::strip(&root))?;
     progress.stage(next(), |_| {
-        tree::strip(&root)?;
+        customise(request, &root)?;
         tree::bundle_fsck(&root)?;
         tree::finish(&root, &info)
     })?;

@@ -27,27 +27,31 @@ const EMPTIED: [&str; 12] = [
 /// Logs go; their folders stay, because services do not start without them.
 const LOGS: &str = "var/log";
 /// Files that go: traces of the machine that built the image, and state that each device makes for itself.
-const REMOVED: [&str; 14] = [
-    "etc/.pwd.lock",
+const REMOVED: [&str; 7] = [
     "etc/apt/apt.conf.d/99mmdebstrap",
     "etc/apt/sources.list",
-    "etc/group-",
-    "etc/gshadow-",
     "etc/hostname",
-    "etc/passwd-",
     "etc/resolv.conf",
-    "etc/shadow-",
-    "etc/subgid-",
-    "etc/subuid-",
     "var/cache/ldconfig/aux-cache",
     "var/lib/dbus/machine-id",
     "var/lib/systemd/random-seed",
+];
+/// What the programs that make accounts leave behind.
+const ACCOUNT_LEFTOVERS: [&str; 7] = [
+    "etc/.pwd.lock",
+    "etc/group-",
+    "etc/gshadow-",
+    "etc/passwd-",
+    "etc/shadow-",
+    "etc/subgid-",
+    "etc/subuid-",
 ];
 /// Licences are the part of `/usr/share/doc` that must go with the programs.
 const DOC: &str = "usr/share/doc";
 const LICENCE: &str = "copyright";
 
-/// Takes out what the image does not need. Does nothing about packages.
+/// Takes out of a fresh tree what an image does not need, and what tells of the machine that built it. Does nothing about
+/// packages.
 pub fn strip(root: &Path) -> Result<()> {
     for folder in EMPTIED {
         empty(&root.join(folder)).with_context(|| format!("emptying /{folder}"))?;
@@ -68,6 +72,9 @@ pub fn strip(root: &Path) -> Result<()> {
 
 /// Puts in what every image has once its files are in place.
 pub fn finish(root: &Path, info: &ImageInfo) -> Result<()> {
+    for file in ACCOUNT_LEFTOVERS {
+        remove(&root.join(file)).with_context(|| format!("removing /{file}"))?;
+    }
     let link = root.join("etc/resolv.conf");
     remove(&link)?;
     symlink(layout::RESOLV_CONF, &link).context("linking /etc/resolv.conf")?;
