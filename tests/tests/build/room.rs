@@ -1,0 +1,72 @@
+//! Full disks.
+
+use crate::site::{Running, Site, quick, tiny_image};
+
+/// Mounts a small disk on a folder of the site, and shows what is on it after the build.
+fn build_with_little_room(site: &Site, folder: &str, megabytes: u32) -> Running {
+    let small = site.path(folder);
+    let small = small.display();
+    let mut build = site.build_after(&format!(
+        "mkdir -p {small}; mount -t tmpfs -o size={megabytes}m small {small}; shift\n\
+         status=0; \"$@\" || status=$?\n\
+         find {small} -type f; exit $status"
+    ));
+    if folder == "cache" {
+        build.env("XDG_CACHE_HOME", site.path(folder));
+    }
+    Running::start(build)
+}
+
+#[test]
+fn a_full_temporary_folder_is_named() {
+    tiny_image();
+    let site = Site::new(&quick());
+    let said = build_with_little_room(&site, "tmp", 100).finish();
+    let folder = site.path("tmp");
+    said.assert(
+        1,
+        &[
+            &format!("the folder {} has ", folder.display()),
+            "TMPDIR names another one",
+            "unpacking the tree",
+            "No space left on device",
+        ],
+    );
+    assert_eq!(said.stdout, "");
+    site.assert_untouched();
+}
+
+#[test]
+fn a_full_output_folder_is_named() {
+    tiny_image();
+    let site = Site::new(&quick());
+    let said = build_with_little_room(&site, "out", 30).finish();
+    let folder = site.path("out");
+    said.assert(
+        1,
+        &[
+            &format!("the folder {} has ", folder.display()),
+            "-o names another one",
+            "No space left on device",
+        ],
+    );
+    assert_eq!(said.stdout, "");
+    site.assert_untouched();
+}
+
+#[test]
+fn a_full_cache_is_named() {
+    let site = Site::new(&quick());
+    let said = build_with_little_room(&site, "cache", 20).finish();
+    let folder = site.path("cache");
+    said.assert(
+        1,
+        &[
+            &format!("the folder {}/genpack has ", folder.display()),
+            "XDG_CACHE_HOME names another one",
+            "package lists",
+        ],
+    );
+    assert!(!said.stdout.contains("partial/"), "{}", said.stdout);
+    site.assert_untouched();
+}
