@@ -56,10 +56,7 @@ impl InputError {
 /// Reads JSON5 as `T`.
 pub fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, InputError> {
     if text.trim().is_empty() {
-        let message = format!(
-            "{} is empty; it holds at least {{ name: \"...\" }}",
-            path.display()
-        );
+        let message = format!("{} is empty; it begins with {{ and ends with }}", path.display());
         return Err(InputError::plain(message));
     }
     json5::from_str(text).map_err(|error| {
