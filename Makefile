@@ -45,7 +45,12 @@ install-files:
 run: dist
 	GENPACK=$(DIST)/bin/genpack scripts/run-example
 
-test: check unit-tests boot-tests
+test: root-needed check unit-tests boot-tests
+
+# Before anything is compiled for half an hour.
+.PHONY: root-needed
+root-needed:
+	@[ "$$(id -u)" = 0 ] || { echo "make test needs root: its tests make network namespaces, mounts and loop devices" >&2; exit 1; }
 
 check: host-packages
 	$(CARGO) fmt --all --check
