@@ -1,5 +1,6 @@
 //! Clocks.
 
+use genpack_spec::status;
 use nix::time::{ClockId, clock_gettime};
 
 /// Returns the seconds since the machine was started, sleep included; what leases are counted in.
@@ -19,21 +20,7 @@ pub fn written_at(image_epoch: u64) -> Option<String> {
 /// Writes seconds since 1970 as `2026-01-31 14:05 UTC`.
 fn utc(seconds: u64) -> String {
     let (minute, hour) = (seconds / 60 % 60, seconds / 3600 % 24);
-    // Days to a date of the Gregorian calendar, in years that begin in March so that leap days come last
-    // (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+    format!("{} {hour:02}:{minute:02} UTC", status::date(seconds))
 }
 
 #[cfg(test)]

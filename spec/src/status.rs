@@ -9,6 +9,7 @@ mod text;
 mod verdict;
 
 pub use failure::{BootFailure, boot_failure_text};
+pub use text::date;
 
 use text::Page;
 use verdict::Verdict;

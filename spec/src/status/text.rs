@@ -84,7 +84,7 @@ pub(super) fn count(number: usize, one: &str, many: &str) -> String {
 }
 
 /// Returns the date (UTC) of a moment in seconds since 1970, as `2026-11-23`.
-pub(super) fn date(epoch: u64) -> String {
+pub fn date(epoch: u64) -> String {
     // Counts years from March, so that the leap day is the last of a year, and in eras of 400 years, which all have
     // the same number of days (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
     let days = epoch / 86_400 + 719_468;
