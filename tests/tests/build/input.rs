@@ -90,7 +90,7 @@ fn the_plan_is_printed_and_nothing_is_done() {
         lines[0].starts_with("1. resolve ") && lines[0].ends_with(" packages of debian:trixie"),
         "{lines:?}"
     );
-    let customise = "customise: genpack's own files, 1 user, 1 setup command";
+    let customise = "customise: genpack's own files, files/, 1 user, 1 setup command";
     assert!(lines.iter().any(|line| line.ends_with(customise)), "{lines:?}");
     assert!(said.stderr.is_empty() && fs::metadata(site.path("cache")).is_err());
     site.assert_untouched();

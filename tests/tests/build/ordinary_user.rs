@@ -7,7 +7,7 @@ use std::process::Command;
 
 use genpack_tests::genpack;
 
-use crate::site::{Running, Site, quick, tiny_image};
+use crate::site::{OWN_FILE, Running, Site, quick, tiny_image};
 
 /// A user without a range of user numbers.
 pub const NOBODY: u32 = 65534;
@@ -119,6 +119,11 @@ fn an_ordinary_users_image_is_the_same_as_roots() {
             lists[1]
         );
     }
+    assert!(
+        lists[1].contains(OWN_FILE) && !lists[1].contains("usr/share/man/man"),
+        "{}",
+        lists[1]
+    );
     assert_eq!(lists[0], lists[1]);
     let [by_root, by_user] = systems.each_ref().map(|system| fs::read(system).unwrap());
     assert!(

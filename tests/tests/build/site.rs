@@ -24,6 +24,9 @@ pub struct Site {
     folder: TempDir,
 }
 
+/// A file that every blueprint brings, in a folder that is emptied of what packages bring.
+pub const OWN_FILE: &str = "usr/share/doc/tiny/README";
+
 impl Site {
     pub fn new(blueprint: &str) -> Site {
         let folder = tempfile::Builder::new()
@@ -36,6 +39,9 @@ impl Site {
             fs::create_dir(site.path(sub)).unwrap();
         }
         fs::write(site.path("blueprint/genpack.json5"), blueprint).unwrap();
+        let own = site.path("blueprint/files").join(OWN_FILE);
+        fs::create_dir_all(own.parent().unwrap()).unwrap();
+        fs::write(own, "").unwrap();
         fs::write(site.image(), PREVIOUS).unwrap();
         site
     }

@@ -90,7 +90,7 @@ fn without_a_terminal_there_are_plain_lines() {
         &[
             "[1/8] resolve ",
             ": done, ",
-            "customise: genpack's own files, 1 setup command: failed, ",
+            "customise: genpack's own files, files/, 1 setup command: failed, ",
         ],
     );
     assert!(!said.stderr.contains(['\u{1b}', '\r', '█']), "{}", said.stderr);
