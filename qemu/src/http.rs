@@ -95,10 +95,9 @@ fn get(address: SocketAddr, path: &str, timeout: Duration) -> io::Result<Respons
     let begin = Instant::now();
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_write_timeout(Some(timeout))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    // In one piece: a server that answers after the first of several and closes would reset the connection.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     let mut piece = [0; 8192];
     loop {
@@ -159,8 +158,14 @@ mod tests {
         let address = listener.local_addr().unwrap();
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 1024];
-            let _ = stream.read(&mut request).unwrap();
+            // All of the request: closing with some of it unread would reset the connection.
+            let mut request = Vec::new();
+            let mut piece = [0; 1024];
+            while !request.ends_with(b"\r\n\r\n") {
+                let count = stream.read(&mut piece).unwrap();
+                assert_ne!(count, 0, "the request ends early");
+                request.extend_from_slice(&piece[..count]);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
         });
         address
