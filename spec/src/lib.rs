@@ -11,4 +11,5 @@ pub mod report;
 pub mod settings;
 pub mod status;
 pub mod system_ini;
+pub mod text;
 pub mod types;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cmdline::Slot;
 use crate::image::ImageInfo;
+use crate::text::Text;
 use crate::types::{Hostname, MacAddress, TimeZone, UnitName};
 
 /// How much a diagnostic matters.
@@ -35,13 +36,44 @@ pub struct Diagnostic {
     /// How much it matters.
     pub severity: Severity,
     /// What is wrong, as a phrase without a full stop.
-    pub problem: String,
+    pub problem: Text,
     /// What the device uses instead; none when the line was simply left out.
-    pub used: Option<String>,
+    pub used: Option<Text>,
     /// What to write instead.
-    pub hint: Option<String>,
+    pub hint: Option<Text>,
     /// The line itself, shortened, with secrets masked; none when no single line is meant.
     pub text: Option<String>,
+}
+
+/// A [`Diagnostic`] in the words of one language, in the form that `genpack config check --json` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SaidDiagnostic<'a> {
+    line: Option<u32>,
+    column: Option<u32>,
+    section: Option<&'a str>,
+    key: Option<&'a str>,
+    severity: Severity,
+    problem: String,
+    used: Option<String>,
+    hint: Option<String>,
+    text: Option<&'a str>,
+}
+
+impl Diagnostic {
+    /// Returns it in the words that `say` finds for each text.
+    pub fn said(&self, say: impl Fn(&Text) -> String) -> SaidDiagnostic<'_> {
+        SaidDiagnostic {
+            line: self.line,
+            column: self.column,
+            section: self.section.as_deref(),
+            key: self.key.as_deref(),
+            severity: self.severity,
+            problem: say(&self.problem),
+            used: self.used.as_ref().map(&say),
+            hint: self.hint.as_ref().map(&say),
+            text: self.text.as_deref(),
+        }
+    }
 }
 
 /// What became of the search for `system.ini`.

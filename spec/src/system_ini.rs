@@ -10,6 +10,7 @@ mod document;
 mod encoding;
 mod findings;
 mod header;
+mod kinds;
 mod lexer;
 mod names;
 mod network;

@@ -12,10 +12,12 @@ pub use ssh::AuthorizedKey;
 pub use timezone::TimeZone;
 pub use unit::UnitName;
 
+use crate::text::Text;
+
 /// Why a text is not a value of the wanted type: a phrase for people, without a full stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Invalid(pub String);
+#[error("{}", .0.english())]
+pub struct Invalid(pub Text);
 
 /// `Display` and serde for a newtype around `String` that has `FromStr`.
 macro_rules! text_newtype {

@@ -2,6 +2,7 @@
 
 use genpack_spec::report::Severity;
 use genpack_spec::system_ini::{Context, Parsed, parse, schema, template};
+use genpack_spec::text::Text;
 use genpack_spec::types::TimeZone;
 use proptest::prelude::*;
 
@@ -26,13 +27,13 @@ fn check_bounds(parsed: &Parsed) -> Result<(), TestCaseError> {
     prop_assert!(parsed.diagnostics.len() <= 102);
     for diagnostic in &parsed.diagnostics {
         for text in [
-            &diagnostic.used,
-            &diagnostic.hint,
-            &diagnostic.text,
-            &Some(diagnostic.problem.clone()),
+            diagnostic.used.as_ref().map(Text::english),
+            diagnostic.hint.as_ref().map(Text::english),
+            diagnostic.text.clone(),
+            Some(diagnostic.problem.english()),
         ] {
-            let text = text.as_deref().unwrap_or("");
-            prop_assert!(text.chars().count() <= 200, "{text}");
+            let text = text.unwrap_or_default();
+            prop_assert!(text.chars().count() <= 400, "{text}");
             prop_assert!(!text.contains(char::is_control), "{text:?}");
         }
     }
@@ -143,7 +144,7 @@ fn said(parsed: &Parsed) -> Vec<String> {
         .iter()
         .map(|d| {
             format!(
-                "{:?} {:?} {:?} {} {:?} {:?}",
+                "{:?} {:?} {:?} {:?} {:?} {:?}",
                 d.severity, d.section, d.key, d.problem, d.used, d.hint
             )
         })

@@ -5,6 +5,7 @@ use super::verdict::unusable_file;
 use crate::layout::card::SYSTEM_INI;
 use crate::report::{BootReport, Diagnostic, SettingsFile, Severity};
 use crate::system_ini::shorten;
+use crate::text::Text;
 
 /// Longest line of the file that is repeated, in characters: with its indent it fits the page.
 const QUOTE_WIDTH: usize = 70;
@@ -73,20 +74,20 @@ fn one(found: &Diagnostic, page: &mut Page) {
         Severity::Warning => "  Careful:",
         Severity::Note => "  Note:   ",
     };
-    page.item(&format!("{label} "), &found.problem);
+    page.item(&format!("{label} "), &found.problem.english());
     match (&found.used, found.severity) {
-        (Some(used), _) => page.item("  Used:    ", used),
+        (Some(used), _) => page.item("  Used:    ", &used.english()),
         (None, Severity::Error) if found.line.is_some() => {
             page.item("  Used:    ", "nothing; the line is left out")
         }
         _ => {}
     }
-    if let Some(hint) = &found.hint {
+    if let Some(hint) = found.hint.as_ref().map(Text::english) {
         let label = if hint.ends_with('?') {
             "  Perhaps: "
         } else {
             "  Better:  "
         };
-        page.item(label, hint);
+        page.item(label, &hint);
     }
 }

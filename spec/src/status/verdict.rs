@@ -86,14 +86,14 @@ fn remark(boot: &BootReport) -> String {
 }
 
 /// Why the whole file was put aside, as a phrase.
-pub(super) fn unusable_file(boot: &BootReport) -> Option<&str> {
+pub(super) fn unusable_file(boot: &BootReport) -> Option<String> {
     if let SettingsFile::Unusable { reason, .. } = &boot.file {
-        return Some(reason);
+        return Some(reason.clone());
     }
     boot.diagnostics
         .iter()
         .find(|found| found.severity == Severity::Error && found.line.is_none() && found.used.is_some())
-        .map(|found| found.problem.as_str())
+        .map(|found| found.problem.english())
 }
 
 fn bad_lines(diagnostics: &[Diagnostic]) -> usize {

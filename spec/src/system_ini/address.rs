@@ -4,14 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use crate::text::Text;
+
 /// Why a value is refused: phrases for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) problem: String,
-    pub(super) hint: Option<String>,
+    pub(super) problem: Text,
+    pub(super) hint: Option<Text>,
 }
 
-pub(super) fn refuse<T>(problem: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(problem: impl Into<Text>) -> Result<T, Refusal> {
     Err(Refusal {
         problem: problem.into(),
         hint: None,
@@ -19,7 +21,7 @@ pub(super) fn refuse<T>(problem: impl Into<String>) -> Result<T, Refusal> {
 }
 
 impl Refusal {
-    fn hint(self, hint: impl Into<String>) -> Refusal {
+    fn hint(self, hint: impl Into<Text>) -> Refusal {
         Refusal {
             hint: Some(hint.into()),
             ..self
@@ -184,11 +186,11 @@ pub(super) fn of_any_host(address: IpAddr) -> Result<(), Refusal> {
         _ => return Ok(()),
     };
     let hint = match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map(|v4| v4.to_string()),
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map(|v4| Text::verbatim(v4)),
         IpAddr::V4(_) => None,
     };
     Err(Refusal {
-        problem: format!("{address} {problem}"),
+        problem: format!("{address} {problem}").into(),
         hint,
     })
 }
@@ -200,7 +202,7 @@ mod tests {
     fn why(text: &str) -> String {
         match ip(text) {
             Ok(address) => address.to_string(),
-            Err(refusal) => refusal.problem,
+            Err(refusal) => refusal.problem.english(),
         }
     }
 

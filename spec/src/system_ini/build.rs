@@ -6,10 +6,11 @@ use super::Context;
 use super::document::{Body, Document};
 use super::findings::{Findings, Place, Words};
 use super::header::{self, Subject};
+use super::kinds::Value;
 use super::network::{self, Lines};
 use super::protected;
 use super::schema::{Fallback, Key, List, Section};
-use super::typing::{self, Item, Value};
+use super::typing::{self, Item};
 use crate::report::Severity;
 use crate::settings::Settings;
 use crate::types::{PortId, UnitName};
@@ -69,7 +70,7 @@ fn plain(
                 Ok(_) => {}
                 Err(refusal) => {
                     let example = format!("for example {}", setting.schema.example);
-                    let hint = refusal.hint.unwrap_or(example);
+                    let hint = refusal.hint.unwrap_or(example.into());
                     let list = setting.schema.list != List::No;
                     findings.value(Severity::Error, item.place, || {
                         let words = Words::new(refusal.problem).hint(hint);
@@ -77,7 +78,7 @@ fn plain(
                         if list && some_good {
                             words
                         } else {
-                            words.used(&used)
+                            words.used(used.clone())
                         }
                     });
                 }

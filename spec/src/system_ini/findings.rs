@@ -3,13 +3,14 @@
 use super::address::Refusal;
 use super::lexer::Piece;
 use crate::report::{Diagnostic, Severity};
+use crate::text::Text;
 
 /// At most this many diagnostics are reported; what lies beyond is counted.
 pub const DIAGNOSTIC_LIMIT: usize = 100;
 /// Longest line of the file that is repeated, in characters.
 const TEXT_LIMIT: usize = 80;
-/// Longest phrase, in characters; values inside phrases may be long.
-const PHRASE_LIMIT: usize = 200;
+/// Longest value inside a phrase, in characters.
+const ARGUMENT_LIMIT: usize = 120;
 /// What stands in place of a secret.
 const MASK: &str = "********";
 
@@ -45,13 +46,13 @@ impl<'a> Place<'a> {
 /// What is said about a place.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
-    problem: String,
-    used: Option<String>,
-    hint: Option<String>,
+    problem: Text,
+    used: Option<Text>,
+    hint: Option<Text>,
 }
 
 impl Words {
-    pub(super) fn new(problem: impl Into<String>) -> Words {
+    pub(super) fn new(problem: impl Into<Text>) -> Words {
         Words {
             problem: problem.into(),
             used: None,
@@ -59,21 +60,21 @@ impl Words {
         }
     }
 
-    pub(super) fn used(self, used: impl Into<String>) -> Words {
+    pub(super) fn used(self, used: impl Into<Text>) -> Words {
         Words {
             used: Some(used.into()),
             ..self
         }
     }
 
-    pub(super) fn hint(self, hint: impl Into<String>) -> Words {
+    pub(super) fn hint(self, hint: impl Into<Text>) -> Words {
         Words {
             hint: Some(hint.into()),
             ..self
         }
     }
 
-    pub(super) fn maybe_hint(self, hint: Option<String>) -> Words {
+    pub(super) fn maybe_hint(self, hint: Option<Text>) -> Words {
         Words { hint, ..self }
     }
 }
@@ -166,7 +167,7 @@ impl Findings {
 }
 
 fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Diagnostic {
-    let phrase = |text: String| shorten(&text, PHRASE_LIMIT);
+    let phrase = |text: Text| text.map_args(&|arg| shorten(arg, ARGUMENT_LIMIT));
     Diagnostic {
         line: place.map(|place| place.piece.number()),
         column: place.map(|place| place.piece.column()),
@@ -218,10 +219,10 @@ mod tests {
         }
         let all = findings.finish();
         assert_eq!(all.len(), DIAGNOSTIC_LIMIT + 1);
-        assert_eq!(all.iter().filter(|d| d.problem == "bad").count(), 10);
+        assert_eq!(all.iter().filter(|d| d.problem.english() == "bad").count(), 10);
         let last = all.last().unwrap();
         assert_eq!(
-            last.problem,
+            last.problem.english(),
             "910 more lines have something wrong; they are not listed here"
         );
         assert_eq!((last.line, last.severity), (None, Severity::Warning));

@@ -3,6 +3,8 @@
 use super::lexer::is_blank;
 use super::names;
 use super::schema::{Section, SubjectKind};
+use crate::text;
+use crate::text::Text;
 use crate::types::PortId;
 
 /// What a section speaks of.
@@ -25,8 +27,8 @@ pub(super) struct Identity {
 /// Why a header leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unknown {
-    pub(super) problem: String,
-    pub(super) hint: Option<String>,
+    pub(super) problem: Text,
+    pub(super) hint: Option<Text>,
 }
 
 /// Finds the section that a header names.
@@ -47,8 +49,8 @@ pub(super) fn resolve(text: &str, schema: &[Section<'_>]) -> Result<Identity, Un
         SubjectKind::None if subject.is_empty() => Subject::None,
         SubjectKind::None => {
             return Err(Unknown {
-                problem: format!("[{}] takes no name behind it", section.name),
-                hint: Some(format!("[{}]", section.name)),
+                problem: text!("[{section}] takes no name behind it", section = section.name),
+                hint: Some(Text::verbatim(format!("[{}]", section.name))),
             });
         }
         SubjectKind::Port if subject.is_empty() => Subject::Port(PortId::Default),
@@ -57,10 +59,10 @@ pub(super) fn resolve(text: &str, schema: &[Section<'_>]) -> Result<Identity, Un
             Ok(port) => Subject::Port(port),
             Err(error) => {
                 return Err(Unknown {
-                    problem: format!("{error}"),
-                    hint: Some(format!(
-                        "[{0}] for every port, or for example [{0} eth0]",
-                        section.name
+                    problem: error.0,
+                    hint: Some(text!(
+                        "[{section}] for every port, or for example [{section} eth0]",
+                        section = section.name
                     )),
                 });
             }
@@ -77,15 +79,18 @@ fn unknown(text: &str, schema: &[Section<'_>]) -> Unknown {
     let candidates = || schema.iter().map(|section| section.name);
     let meant =
         names::suggest(text, candidates()).or_else(|| names::suggest(first_word.unwrap_or(""), candidates()));
-    let hint = meant.map(|name| format!("did you mean [{name}]?"));
+    let hint = meant.map(|name| text!("did you mean [{name}]?", name));
     Unknown {
-        problem: format!("there is no section [{}]", super::findings::shorten(text, 40)),
+        problem: text!(
+            "there is no section [{name}]",
+            name = super::findings::shorten(text, 40)
+        ),
         hint: hint.or_else(|| {
             let all: Vec<_> = schema
                 .iter()
                 .map(|section| format!("[{}]", section.name))
                 .collect();
-            Some(format!("the sections are {}", all.join(", ")))
+            Some(text!("the sections are {sections}", sections = all.join(", ")))
         }),
     }
 }
@@ -117,7 +122,10 @@ mod tests {
     fn read(text: &str) -> Result<String, String> {
         resolve(text, SECTIONS)
             .map(|identity| label(&identity, SECTIONS))
-            .map_err(|unknown| format!("{}; {}", unknown.problem, unknown.hint.unwrap_or_default()))
+            .map_err(|unknown| {
+                let hint = unknown.hint.map(|hint| hint.english()).unwrap_or_default();
+                format!("{}; {hint}", unknown.problem.english())
+            })
     }
 
     #[test]

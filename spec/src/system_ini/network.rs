@@ -8,7 +8,8 @@ use ipnet::IpNet;
 
 use super::address::{self, Refusal};
 use super::findings::{Findings, Place, Words};
-use super::typing::{Item, Value};
+use super::kinds::Value;
+use super::typing::Item;
 use crate::report::Severity;
 use crate::settings::{Method, Network};
 use crate::types::PortId;
@@ -140,8 +141,8 @@ impl<'a> Addresses<'a> {
     fn refuse_all(&mut self, problem: &str, hint: &str) {
         self.bad.extend(self.good.drain(..).map(|(place, _)| {
             let refusal = Refusal {
-                problem: problem.to_string(),
-                hint: Some(hint.to_string()),
+                problem: problem.into(),
+                hint: Some(hint.into()),
             };
             (place, refusal)
         }));
@@ -152,7 +153,7 @@ impl<'a> Addresses<'a> {
             findings.value(Severity::Error, place, || {
                 Words::new(refusal.problem)
                     .used(in_effect)
-                    .hint(refusal.hint.unwrap_or_else(|| EXAMPLE.to_string()))
+                    .hint(refusal.hint.unwrap_or_else(|| EXAMPLE.into()))
             });
         }
     }
@@ -165,8 +166,8 @@ fn prefix_from(netmask: Option<&Item<'_>>, ip: IpAddr) -> Result<Option<u8>, Ref
         Some(Ok(Value::Netmask(prefix))) => Ok(Some(*prefix)),
         Some(_) => Ok(None),
         None => Err(Refusal {
-            problem: format!("the size of the network is missing behind {ip}"),
-            hint: Some(format!("{ip}/{size} fits most home and office networks")),
+            problem: format!("the size of the network is missing behind {ip}").into(),
+            hint: Some(format!("{ip}/{size} fits most home and office networks").into()),
         }),
     }
 }
@@ -182,10 +183,7 @@ fn report_method(
     let place = item.place;
     match (&item.outcome, chosen) {
         (Err(refusal), _) => findings.value(Severity::Error, place, || {
-            let hint = refusal
-                .hint
-                .clone()
-                .unwrap_or_else(|| "method = auto".to_string());
+            let hint = refusal.hint.clone().unwrap_or_else(|| "method = auto".into());
             Words::new(refusal.problem.clone()).used(in_effect).hint(hint)
         }),
         (_, Some(Method::Static)) if lines.addresses.is_empty() => {
@@ -228,7 +226,7 @@ fn report_netmask(lines: &Lines<'_>, method: Method, in_effect: &str, findings: 
         Err(refusal) => findings.value(Severity::Error, item.place, || {
             Words::new(refusal.problem.clone())
                 .used(used)
-                .hint(refusal.hint.clone().unwrap_or_default())
+                .maybe_hint(refusal.hint.clone())
         }),
         Ok(Value::Netmask(prefix)) if method == Method::Static && !needed => {
             if behind_address.is_some_and(|other| other != prefix) {
@@ -292,9 +290,7 @@ fn gateways(
             _ => "no gateway",
         };
         findings.value(Severity::Error, place, || {
-            let hint = refusal
-                .hint
-                .unwrap_or_else(|| "for example 192.168.1.1".to_string());
+            let hint = refusal.hint.unwrap_or_else(|| "for example 192.168.1.1".into());
             Words::new(refusal.problem).used(used).hint(hint)
         });
     }
@@ -317,8 +313,8 @@ fn second_gateway(earlier: Place<'_>, later: Place<'_>, gateway: IpAddr, finding
 fn reachable(gateway: IpAddr, method: Method, addresses: &[IpNet]) -> Result<(), Refusal> {
     let refusal = |problem: String, hint: String| {
         Err(Refusal {
-            problem,
-            hint: Some(hint),
+            problem: problem.into(),
+            hint: Some(hint.into()),
         })
     };
     match method {
@@ -373,9 +369,7 @@ fn name_servers(items: Vec<Item<'_>>, method: Method, findings: &mut Findings) -
     };
     for (place, refusal) in bad {
         findings.value(Severity::Error, place, || {
-            let hint = refusal
-                .hint
-                .unwrap_or_else(|| "for example 192.168.1.1".to_string());
+            let hint = refusal.hint.unwrap_or_else(|| "for example 192.168.1.1".into());
             Words::new(refusal.problem).used(used.clone()).hint(hint)
         });
     }

@@ -1,31 +1,15 @@
 //! From texts to typed values, as the schema says.
 
-use std::net::IpAddr;
-
 use super::Context;
-use super::address::{self, Refusal, refuse};
+use super::address::{Refusal, refuse};
 use super::document::{Entry, Setting};
 use super::findings::Place;
 use super::header::unquote;
+use super::kinds::{Value, value};
 use super::lexer::{Piece, before_comment, is_blank};
-use super::names;
-use super::schema::{Key, Kind, List};
-use super::strays::{self, holds_private_key};
-use crate::types::{AuthorizedKey, Hostname, TimeZone};
-
-/// A value of its kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value<'a> {
-    Hostname(Hostname),
-    TimeZone(TimeZone),
-    Choice(&'a str),
-    Bool(bool),
-    InterfaceAddress(IpAddr, Option<u8>),
-    /// Length of the prefix.
-    Netmask(u8),
-    HostAddress(IpAddr),
-    SshKey(AuthorizedKey),
-}
+use super::schema::{Key, List};
+use super::strays::holds_private_key;
+use crate::text;
 
 /// A value where it stands, or why it is none.
 #[derive(Debug, Clone)]
@@ -55,7 +39,11 @@ pub(super) fn items<'a>(
                     .then(|| entry.value.trim().offset()),
             };
             if items.len() == LIST_LIMIT {
-                let outcome = refuse(format!("{} has more than {LIST_LIMIT} values", key.name));
+                let outcome = refuse(text!(
+                    "{key} has more than {limit} values",
+                    key = key.name,
+                    limit = LIST_LIMIT
+                ));
                 items.push(Item { place, outcome });
                 return Some(items);
             }
@@ -130,118 +118,4 @@ fn words(text: &str) -> Vec<&str> {
         }
     }
     found
-}
-
-fn value<'a>(text: &str, kind: Kind<'a>, context: &Context<'_>) -> Result<Value<'a>, Refusal> {
-    match kind {
-        Kind::Hostname => hostname(text).map(Value::Hostname),
-        Kind::TimeZone => time_zone(text, context).map(Value::TimeZone),
-        Kind::Choice(choices) => choices
-            .iter()
-            .find(|choice| {
-                names::same(choice.word, text) || choice.synonyms.iter().any(|word| names::same(word, text))
-            })
-            .map(|choice| Value::Choice(choice.word))
-            .ok_or_else(|| {
-                let all: Vec<_> = choices.iter().map(|choice| choice.word).collect();
-                let synonyms = choices.iter().flat_map(|choice| choice.synonyms.iter().copied());
-                let meant = names::suggest(text, all.iter().copied().chain(synonyms));
-                Refusal {
-                    problem: format!("{} is none of {}", shown(text), all.join(", ")),
-                    hint: meant.map(|word| format!("did you mean {word}?")),
-                }
-            }),
-        Kind::Bool => boolean(text).map(Value::Bool),
-        Kind::InterfaceAddress => address::with_prefix(text)
-            .map(|(address, prefix)| Value::InterfaceAddress(address, prefix))
-            .map_err(|refusal| dots_for_commas(text, refusal)),
-        Kind::Netmask => address::netmask(text)
-            .map(Value::Netmask)
-            .map_err(|refusal| dots_for_commas(text, refusal)),
-        Kind::HostAddress => address::ip(text)
-            .and_then(|address| address::of_any_host(address).map(|()| Value::HostAddress(address)))
-            .map_err(|refusal| dots_for_commas(text, refusal)),
-        Kind::SshKey if holds_private_key(text) => Err(strays::private_key()),
-        Kind::SshKey => text.parse().map(Value::SshKey).map_err(|error| Refusal {
-            problem: error.to_string(),
-            hint: Some(
-                "the whole line of a file whose name ends in .pub; it begins with ssh-ed25519 or ssh-rsa"
-                    .into(),
-            ),
-        }),
-    }
-}
-
-fn hostname(text: &str) -> Result<Hostname, Refusal> {
-    text.parse().map_err(|error: crate::types::Invalid| {
-        let fixed: String = text
-            .chars()
-            .map(|c| if matches!(c, '_' | ' ') { '-' } else { c })
-            .collect();
-        Refusal {
-            problem: error.to_string(),
-            hint: fixed
-                .parse::<Hostname>()
-                .ok()
-                .map(|name| format!("for example {name}")),
-        }
-    })
-}
-
-/// Regions of the tz database, for people who write the city alone.
-const REGIONS: [&str; 9] = [
-    "Europe",
-    "America",
-    "Asia",
-    "Africa",
-    "Australia",
-    "Pacific",
-    "Atlantic",
-    "Indian",
-    "America/Argentina",
-];
-
-fn time_zone(text: &str, context: &Context<'_>) -> Result<TimeZone, Refusal> {
-    let find = |name: &str| -> Option<TimeZone> {
-        // Only what can be a zone's name goes out to the image.
-        name.parse::<TimeZone>().ok()?;
-        (context.time_zone)(name)
-    };
-    let spelled = text.trim().replace(' ', "_");
-    if let Some(zone) = find(&spelled) {
-        return Ok(zone);
-    }
-    let meant = REGIONS
-        .iter()
-        .find_map(|region| find(&format!("{region}/{spelled}")));
-    Err(Refusal {
-        problem: format!("{} is not a time zone that this device knows", shown(text)),
-        hint: meant.map(|zone| format!("did you mean {zone}?")),
-    })
-}
-
-fn boolean(text: &str) -> Result<bool, Refusal> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" | "yes" | "true" | "1" | "enabled" => Ok(true),
-        "off" | "no" | "false" | "0" | "disabled" => Ok(false),
-        _ => Err(Refusal {
-            problem: format!("{} is neither on nor off", shown(text)),
-            hint: None,
-        }),
-    }
-}
-
-fn dots_for_commas(text: &str, refusal: Refusal) -> Refusal {
-    let with_dots = text.replace(',', ".");
-    match text.contains(',') && address::with_prefix(&with_dots).is_ok() {
-        true => Refusal {
-            problem: format!("{text} has commas where an address has dots"),
-            hint: Some(with_dots),
-        },
-        false => refusal,
-    }
-}
-
-fn shown(text: &str) -> String {
-    super::findings::shorten(text, 40)
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{Invalid, MacAddress};
+use crate::text;
 
 /// An RFC 1123 host name: one label, or several with dots (a fully qualified name).
 ///
@@ -18,7 +19,7 @@ impl FromStr for Hostname {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if text.is_empty() {
-            return Err(Invalid("a host name is missing".into()));
+            return Err(Invalid(text!("a host name is missing")));
         }
         if let Some(c) = text
             .chars()
@@ -30,31 +31,33 @@ impl FromStr for Hostname {
                 '"' => "a quotation mark".to_string(),
                 c => format!("the character {c}"),
             };
-            return Err(Invalid(format!("a host name cannot contain {what}")));
+            return Err(Invalid(text!("a host name cannot contain {what}", what)));
         }
         if text.len() > KERNEL_LIMIT {
-            return Err(Invalid(format!(
-                "a host name has at most {KERNEL_LIMIT} characters, and this has {}",
-                text.len()
+            return Err(Invalid(text!(
+                "a host name has at most {limit} characters, and this has {length}",
+                limit = KERNEL_LIMIT,
+                length = text.len(),
             )));
         }
         for label in text.split('.') {
             if label.is_empty() {
-                return Err(Invalid(
-                    "a host name cannot begin or end with a dot, or have two in a row".into(),
-                ));
+                return Err(Invalid(text!(
+                    "a host name cannot begin or end with a dot, or have two in a row"
+                )));
             }
             if label.len() > LABEL_LIMIT {
-                return Err(Invalid(format!(
-                    "a part of a host name has at most {LABEL_LIMIT} characters"
+                return Err(Invalid(text!(
+                    "a part of a host name has at most {limit} characters",
+                    limit = LABEL_LIMIT
                 )));
             }
             if label.starts_with('-') || label.ends_with('-') {
-                return Err(Invalid("a host name cannot begin or end with a hyphen".into()));
+                return Err(Invalid(text!("a host name cannot begin or end with a hyphen")));
             }
         }
         if text.chars().all(|c| c.is_ascii_digit() || c == '.') {
-            return Err(Invalid("a host name needs at least one letter".into()));
+            return Err(Invalid(text!("a host name needs at least one letter")));
         }
         Ok(Hostname(text.to_ascii_lowercase()))
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Invalid, serde_by_text, text_newtype};
+use crate::text;
 
 /// A network interface's name, by the rules of the kernel's `dev_valid_name` (`net/core/dev.c`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,18 +18,22 @@ impl FromStr for InterfaceName {
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
         if text.is_empty() {
-            return Err(Invalid("the name of a network port is missing".into()));
+            return Err(Invalid(text!("the name of a network port is missing")));
         }
         if text.len() > INTERFACE_NAME_LIMIT {
-            return Err(Invalid(format!(
-                "the name of a network port has at most {INTERFACE_NAME_LIMIT} characters"
+            return Err(Invalid(text!(
+                "the name of a network port has at most {limit} characters",
+                limit = INTERFACE_NAME_LIMIT
             )));
         }
         if text == "."
             || text == ".."
             || text.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control())
         {
-            return Err(Invalid(format!("{text} cannot be the name of a network port")));
+            return Err(Invalid(text!(
+                "{text} cannot be the name of a network port",
+                text
+            )));
         }
         Ok(InterfaceName(text.to_string()))
     }
@@ -63,8 +68,9 @@ impl FromStr for MacAddress {
     /// Reads six pairs of hexadecimal digits with `:` or `-` between them, as labels and Windows print them.
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let invalid = || {
-            Invalid(format!(
-                "{text} is not a hardware (MAC) address such as 52:54:00:12:34:56"
+            Invalid(text!(
+                "{text} is not a hardware (MAC) address such as 52:54:00:12:34:56",
+                text
             ))
         };
         let mut bytes = [0; 6];

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{Invalid, text_newtype};
+use crate::text;
 
 /// One line of an `authorized_keys` file without options: type, key, and perhaps a comment (sshd(8)).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,13 +17,13 @@ impl FromStr for AuthorizedKey {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
         if line.contains("PRIVATE KEY") {
-            return Err(Invalid(
-                "this is a private key; only the public half belongs on a card".into(),
-            ));
+            return Err(Invalid(text!(
+                "this is a private key; only the public half belongs on a card"
+            )));
         }
         match ssh_key::PublicKey::from_openssh(&line) {
             Ok(_) => Ok(AuthorizedKey(line)),
-            Err(_) => Err(Invalid("this is not an SSH public key".into())),
+            Err(_) => Err(Invalid(text!("this is not an SSH public key"))),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{Invalid, text_newtype};
+use crate::text;
 
 /// An IANA time zone name such as `Asia/Tokyo`: a relative path below `/usr/share/zoneinfo` that cannot leave it.
 /// Whether an image has the zone is for whoever holds the image to say.
@@ -22,7 +23,7 @@ impl FromStr for TimeZone {
         {
             Ok(TimeZone(text.to_string()))
         } else {
-            Err(Invalid(format!("{text} is not the name of a time zone")))
+            Err(Invalid(text!("{text} is not the name of a time zone", text)))
         }
     }
 }

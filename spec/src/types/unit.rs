@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use super::{Invalid, text_newtype};
+use crate::text;
 
 /// The name of a systemd unit with its suffix, for example `nginx.service` (systemd.unit(5), "Description").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,7 +19,7 @@ impl FromStr for UnitName {
 
     /// A name without a suffix means the service of that name.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let invalid = || Invalid(format!("{text} is not the name of a service"));
+        let invalid = || Invalid(text!("{text} is not the name of a service", text));
         let full = match text.rsplit_once('.') {
             Some((_, suffix)) if SUFFIXES.contains(&suffix) => text.to_string(),
             _ => format!("{text}.service"),
