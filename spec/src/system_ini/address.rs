@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use crate::text;
 use crate::text::Text;
 
 /// Why a value is refused: phrases for people.
@@ -13,17 +14,14 @@ pub(super) struct Refusal {
     pub(super) hint: Option<Text>,
 }
 
-pub(super) fn refuse<T>(problem: impl Into<Text>) -> Result<T, Refusal> {
-    Err(Refusal {
-        problem: problem.into(),
-        hint: None,
-    })
+pub(super) fn refuse<T>(problem: Text) -> Result<T, Refusal> {
+    Err(Refusal { problem, hint: None })
 }
 
 impl Refusal {
-    fn hint(self, hint: impl Into<Text>) -> Refusal {
+    fn hint(self, hint: Text) -> Refusal {
         Refusal {
-            hint: Some(hint.into()),
+            hint: Some(hint),
             ..self
         }
     }
@@ -33,69 +31,74 @@ impl Refusal {
 pub(super) fn ip(text: &str) -> Result<IpAddr, Refusal> {
     if text.contains(':') {
         if let Some((_, zone)) = text.split_once('%') {
-            return refuse(format!("%{zone} cannot stand behind an address here"));
+            return refuse(text!("%{zone} cannot stand behind an address here", zone));
         }
         return text
             .parse::<Ipv6Addr>()
             .map(IpAddr::V6)
-            .or_else(|_| refuse(format!("{text} is not an IP address{}", why_not_v6(text))));
+            .or_else(|_| match why_not_v6(text) {
+                Some(why) => refuse(no_ip(text, why)),
+                None => refuse(text!("{address} is not an IP address", address = text)),
+            });
     }
     match v4_numbers(text) {
         Ok(numbers) => Ok(IpAddr::V4(Ipv4Addr::from(numbers))),
-        Err(why) => refuse(format!("{text} is not an IP address: {why}")),
+        Err(why) => refuse(no_ip(text, why)),
     }
 }
 
-fn v4_numbers(text: &str) -> Result<[u8; 4], String> {
+fn no_ip(text: &str, why: Text) -> Text {
+    text!("{address} is not an IP address: {why}", address = text, why)
+}
+
+fn v4_numbers(text: &str) -> Result<[u8; 4], Text> {
     let parts: Vec<&str> = text.split('.').take(6).collect();
     if parts
         .iter()
         .all(|part| !part.starts_with(|c: char| c.is_ascii_digit()))
     {
-        return Err("an address looks like 192.168.1.30".into());
+        return Err(text!("an address looks like {example}", example = "192.168.1.30"));
     }
     for part in &parts {
         if part.is_empty() {
-            return Err("there is a dot too many".into());
+            return Err(text!("there is a dot too many"));
         }
         if !part.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(format!("{part} is not a number"));
+            return Err(text!("{part} is not a number", part));
         }
         if part.parse::<u8>().is_err() {
-            return Err(format!("{} is larger than 255", part.trim_start_matches('0')));
+            let number = part.trim_start_matches('0');
+            return Err(text!("{number} is larger than 255", number));
         }
     }
     let numbers: Vec<u8> = parts.iter().filter_map(|part| part.parse().ok()).collect();
     numbers
         .try_into()
         .map_err(|numbers: Vec<u8>| match numbers.len() {
-            1 => "it has one number instead of four".to_string(),
-            count if count > 4 => "it has more than four numbers".to_string(),
-            count => format!("it has {count} numbers instead of four"),
+            1 => text!("it has one number instead of four"),
+            count if count > 4 => text!("it has more than four numbers"),
+            count => text!("it has {count} numbers instead of four", count),
         })
 }
 
-fn why_not_v6(text: &str) -> String {
+fn why_not_v6(text: &str) -> Option<Text> {
     let groups: Vec<&str> = text.split(':').take(12).collect();
     if let Some(c) = text
         .chars()
         .find(|c| !(c.is_ascii_hexdigit() || matches!(c, ':' | '.')))
     {
-        return format!(": {c} cannot be part of one");
+        return Some(text!("{character} cannot be part of one", character = c));
     }
     if let Some((_, port)) = text.rsplit_once(':').filter(|(host, _)| host.contains('.')) {
-        return format!(": :{port} cannot stand behind it");
+        return Some(text!(":{port} cannot stand behind it", port));
     }
     if text.matches("::").count() > 1 {
-        return ": it has :: more than once".into();
+        return Some(text!("it has :: more than once"));
     }
-    if let Some(group) = groups
+    groups
         .iter()
         .find(|group| group.len() > 4 && !group.contains('.'))
-    {
-        return format!(": {group} has more than four digits");
-    }
-    String::new()
+        .map(|group| text!("{group} has more than four digits", group))
 }
 
 /// Reads an address with the size of its network behind it: `192.168.1.30/24`, `192.168.1.30/255.255.255.0`, or an
@@ -106,8 +109,11 @@ pub(super) fn with_prefix(text: &str) -> Result<(IpAddr, Option<u8>), Refusal> {
         None => (text, None),
     };
     if size.is_none() && address.starts_with("255.") && netmask(address).is_ok() {
-        return refuse(format!("{address} is a netmask, not an address of a device"))
-            .map_err(|refusal| refusal.hint("netmask = ".to_string() + address));
+        return refuse(text!(
+            "{address} is a netmask, not an address of a device",
+            address
+        ))
+        .map_err(|refusal| refusal.hint(Text::verbatim(format!("netmask = {address}"))));
     }
     let address = ip(address)?;
     let Some(size) = size else {
@@ -118,8 +124,11 @@ pub(super) fn with_prefix(text: &str) -> Result<(IpAddr, Option<u8>), Refusal> {
         Ok(prefix) if prefix <= limit && !size.starts_with('+') => prefix,
         _ if address.is_ipv4() && size.contains('.') => netmask(size)?,
         _ => {
-            return refuse(format!(
-                "/{size} cannot stand behind {address}: it must be a number of at most {limit}"
+            return refuse(text!(
+                "/{size} cannot stand behind {address}: it must be a number of at most {limit}",
+                size,
+                address,
+                limit
             ));
         }
     };
@@ -128,46 +137,58 @@ pub(super) fn with_prefix(text: &str) -> Result<(IpAddr, Option<u8>), Refusal> {
 
 /// Reads an IPv4 netmask: `255.255.255.0`, `/24` or `24`. Returns the length of the prefix.
 pub(super) fn netmask(text: &str) -> Result<u8, Refusal> {
-    let hint = |refusal: Refusal| refusal.hint("255.255.255.0 fits most home and office networks");
+    let hint = |refusal: Refusal| refusal.hint(fits_most("255.255.255.0"));
     let number = text.strip_prefix('/').unwrap_or(text);
     if !number.starts_with('+')
         && let Ok(prefix @ 1..=32) = number.parse::<u8>()
     {
         return Ok(prefix);
     }
+    let no_netmask = || text!("{value} is not a netmask", value = text);
     let Ok(numbers) = v4_numbers(text) else {
-        return refuse(format!("{text} is not a netmask")).map_err(hint);
+        return refuse(no_netmask()).map_err(hint);
     };
     let mask = u32::from_be_bytes(numbers);
     if mask == 0 || mask.count_ones() != mask.leading_ones() {
-        return refuse(format!("{text} is not a netmask")).map_err(hint);
+        return refuse(no_netmask()).map_err(hint);
     }
-    u8::try_from(mask.count_ones()).or_else(|_| refuse(format!("{text} is not a netmask")))
+    u8::try_from(mask.count_ones()).or_else(|_| refuse(no_netmask()))
+}
+
+/// What to try when somebody does not know the size of their network.
+pub(super) fn fits_most(value: impl std::fmt::Display) -> Text {
+    text!("{value} fits most home and office networks", value)
 }
 
 /// Checks that a device can have this address in a network of this size.
 pub(super) fn of_a_device(address: IpAddr, prefix: u8) -> Result<IpNet, Refusal> {
     of_any_host(address)?;
     let Ok(net) = IpNet::new(address, prefix) else {
-        return refuse(format!("/{prefix} cannot stand behind {address}"));
+        return refuse(text!("/{prefix} cannot stand behind {address}", prefix, address));
     };
     let (smallest, point_to_point) = if address.is_ipv4() { (8, 31) } else { (16, 127) };
     if prefix < smallest {
-        return refuse(format!(
-            "/{prefix} would be a network of a great part of the whole internet"
+        return refuse(text!(
+            "/{prefix} would be a network of a great part of the whole internet",
+            prefix
         ));
     }
     if address.is_loopback() {
-        return refuse(format!("{address} always means the device itself"));
+        return refuse(text!("{address} always means the device itself", address));
     }
     if prefix < point_to_point {
         if address == net.network() {
-            return refuse(format!(
-                "{address} means the whole network {net}, not one device in it"
+            return refuse(text!(
+                "{address} means the whole network {network}, not one device in it",
+                address,
+                network = net
             ));
         }
         if address.is_ipv4() && address == net.broadcast() {
-            return refuse(format!("{address} means every device of the network (broadcast)"));
+            return refuse(text!(
+                "{address} means every device of the network (broadcast)",
+                address
+            ));
         }
     }
     Ok(net)
@@ -176,23 +197,26 @@ pub(super) fn of_a_device(address: IpAddr, prefix: u8) -> Result<IpNet, Refusal>
 /// Checks that there can be a host of this address at all.
 pub(super) fn of_any_host(address: IpAddr) -> Result<(), Refusal> {
     let problem = match address {
-        _ if address.is_unspecified() => "means no address at all",
-        _ if address.is_multicast() => "means a group of devices (multicast), not one",
-        IpAddr::V4(Ipv4Addr::BROADCAST) => "means every device of the network (broadcast)",
-        IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.octets()[0] >= 240 => {
-            "is reserved; no device can have it"
+        _ if address.is_unspecified() => text!("{address} means no address at all", address),
+        _ if address.is_multicast() => {
+            text!("{address} means a group of devices (multicast), not one", address)
         }
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => "is an IPv4 address in IPv6 clothes",
+        IpAddr::V4(Ipv4Addr::BROADCAST) => {
+            text!("{address} means every device of the network (broadcast)", address)
+        }
+        IpAddr::V4(v4) if v4.octets()[0] == 0 || v4.octets()[0] >= 240 => {
+            text!("{address} is reserved; no device can have it", address)
+        }
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            text!("{address} is an IPv4 address in IPv6 clothes", address)
+        }
         _ => return Ok(()),
     };
     let hint = match address {
-        IpAddr::V6(v6) => v6.to_ipv4_mapped().map(|v4| Text::verbatim(v4)),
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map(Text::verbatim),
         IpAddr::V4(_) => None,
     };
-    Err(Refusal {
-        problem: format!("{address} {problem}").into(),
-        hint,
-    })
+    Err(Refusal { problem, hint })
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use super::names;
 use super::schema::{EARLIER_NAMES, Key, Keys, List, Section, TOP};
 use super::strays;
 use crate::report::Severity;
+use crate::text;
+use crate::text::Text;
 use crate::types::UnitName;
 
 /// A value and the key in front of it.
@@ -135,14 +137,14 @@ impl<'a> Reader<'a, '_> {
             ..Place::of(first)
         };
         self.findings.line(Severity::Error, place, || {
-            let what = match last == first.number() {
-                true => "this line holds".to_string(),
-                false => format!("the lines from here to line {last} hold"),
-            };
-            Words::new(format!(
-                "{what} characters that no text has; the file may be damaged"
-            ))
-            .hint("write the line again, or start from a fresh system.ini")
+            Words::new(match last == first.number() {
+                true => text!("this line holds characters that no text has; the file may be damaged"),
+                false => text!(
+                    "the lines from here to line {last} hold characters that no text has; the file may be damaged",
+                    last
+                ),
+            })
+            .hint(text!("write the line again, or start from a fresh system.ini"))
         });
     }
 
@@ -160,7 +162,7 @@ impl<'a> Reader<'a, '_> {
                 self.current = None;
                 self.findings.line(Severity::Error, Place::of(name), || {
                     Words::new(unknown.problem)
-                        .used("none of the lines of this section")
+                        .used(text!("none of the lines of this section"))
                         .maybe_hint(unknown.hint)
                 });
             }
@@ -187,9 +189,10 @@ impl<'a> Reader<'a, '_> {
             ..Place::of(piece)
         };
         self.findings.line(Severity::Warning, place, || {
-            Words::new(format!("the {bracket} of this section is missing"))
-                .used(format!("[{label}]"))
-                .hint(format!("[{label}]"))
+            let header = Text::verbatim(format!("[{label}]"));
+            Words::new(text!("the {bracket} of this section is missing", bracket))
+                .used(header.clone())
+                .hint(header)
         });
     }
 
@@ -301,10 +304,11 @@ impl<'a> Reader<'a, '_> {
             };
             let key = open.key.text();
             self.findings.line(Severity::Error, place, || {
-                Words::new(format!(
-                    "{key} takes one value, so a second line of it is not used"
+                Words::new(text!(
+                    "{key} takes one value, so a second line of it is not used",
+                    key
                 ))
-                .hint("write the value in one line")
+                .hint(text!("write the value in one line"))
             });
             return;
         }
@@ -351,14 +355,14 @@ impl<'a> Reader<'a, '_> {
                 ..Place::of(earlier.key)
             };
             self.findings.line(Severity::Warning, place, || {
-                Words::new(format!(
-                    "{} is on line {} and again on line {}; the last one counts",
-                    earlier.key.text(),
-                    earlier.key.number(),
-                    entry.key.number()
+                Words::new(text!(
+                    "{key} is on line {first} and again on line {second}; the last one counts",
+                    key = earlier.key.text(),
+                    first = earlier.key.number(),
+                    second = entry.key.number()
                 ))
-                .used(format!("line {}", entry.key.number()))
-                .hint("delete one of the two lines")
+                .used(text!("line {number}", number = entry.key.number()))
+                .hint(text!("delete one of the two lines"))
             });
         }
         setting.entries.push(entry);

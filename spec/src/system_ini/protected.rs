@@ -1,6 +1,8 @@
 //! Units that `[services]` may not touch, because the device would not start, not be reached, or be more open than
 //! its maker built it.
 
+use crate::text;
+use crate::text::Text;
 use crate::types::UnitName;
 
 /// Programs of systemd that a device can do without; every other `systemd-...` unit belongs to its foundations.
@@ -15,14 +17,15 @@ const OPTIONAL: [&str; 7] = [
 ];
 
 /// Returns why a unit may not be switched on or off; none when it may.
-pub(super) fn refusal(unit: &UnitName, on: bool) -> Option<String> {
+pub(super) fn refusal(unit: &UnitName, on: bool) -> Option<Text> {
     // Whoever looks the unit up ignores case, so this must too.
     let unit = unit.as_str().to_ascii_lowercase().replace('_', "-");
     let (stem, kind) = unit.rsplit_once('.').unwrap_or((&unit, ""));
     let template = stem.split('@').next().unwrap_or(stem);
     if matches!(kind, "target" | "mount") {
-        return Some(format!(
-            "{unit} is a step of the start itself, not a program to switch on or off"
+        return Some(text!(
+            "{unit} is a step of the start itself, not a program to switch on or off",
+            unit
         ));
     }
     let optional = OPTIONAL
@@ -32,15 +35,18 @@ pub(super) fn refusal(unit: &UnitName, on: bool) -> Option<String> {
         || matches!(template, "dbus" | "dbus-broker" | "udev")
         || (template.starts_with("systemd-") && !optional);
     match on {
-        false if foundation => Some(format!(
-            "{stem} is needed for the device to start and to be reached, so it cannot be switched off"
+        false if foundation => Some(text!(
+            "{unit} is needed for the device to start and to be reached, so it cannot be switched off",
+            unit = stem
         )),
-        true if matches!(template, "debug-shell") => {
-            Some(format!("{stem} would let anybody in without a password"))
-        }
-        true if foundation || matches!(template, "emergency" | "rescue" | "systemd-networkd") => Some(
-            format!("{stem} is started by the device itself when it is needed, so it cannot be switched on"),
-        ),
+        true if matches!(template, "debug-shell") => Some(text!(
+            "{unit} would let anybody in without a password",
+            unit = stem
+        )),
+        true if foundation || matches!(template, "emergency" | "rescue" | "systemd-networkd") => Some(text!(
+            "{unit} is started by the device itself when it is needed, so it cannot be switched on",
+            unit = stem
+        )),
         _ => None,
     }
 }

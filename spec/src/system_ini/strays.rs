@@ -5,6 +5,8 @@ use super::findings::{Words, shorten};
 use super::lexer::looks_like_ssh_key;
 use super::names;
 use super::schema::{Keys, Section};
+use crate::text;
+use crate::text::Text;
 
 /// Longest name or line that is repeated within a phrase, in characters.
 const QUOTE_LIMIT: usize = 40;
@@ -16,8 +18,10 @@ pub(super) fn unknown_key(key: &str, line: &str, section: &Section<'_>, schema: 
     }
     let shown = shorten(key, QUOTE_LIMIT);
     if let Keys::Units(_) = section.keys {
-        return Words::new(format!("\"{shown}\" is not the name of a service"))
-            .hint("write the name of the service, then = on or = off, for example nginx = off");
+        return Words::new(text!("\"{name}\" is not the name of a service", name = shown)).hint(text!(
+            "write the name of the service, then = on or = off, for example {example}",
+            example = "nginx = off"
+        ));
     }
     let elsewhere = schema.iter().find(|other| {
         other
@@ -26,20 +30,38 @@ pub(super) fn unknown_key(key: &str, line: &str, section: &Section<'_>, schema: 
             .any(|candidate| names::same(candidate.name, key))
     });
     if let Some(other) = elsewhere {
-        return Words::new(format!("{shown} does not belong to [{}]", section.name))
-            .hint(format!("write this line below [{}]", other.name));
+        return Words::new(text!(
+            "{key} does not belong to [{section}]",
+            key = shown,
+            section = section.name
+        ))
+        .hint(text!("write this line below [{section}]", section = other.name));
     }
     let hint = meant(key, section)
-        .map(|name| format!("did you mean {name}?"))
+        .map(|word| text!("did you mean {word}?", word))
         .or_else(|| {
             schema.iter().find_map(|other| {
-                let name = meant(key, other)?;
-                Some(format!("did you mean {name}, below [{}]?", other.name))
+                let word = meant(key, other)?;
+                Some(text!(
+                    "did you mean {word}, below [{section}]?",
+                    word,
+                    section = other.name
+                ))
             })
         });
     let names: Vec<_> = section.fixed_keys().iter().map(|key| key.name).collect();
-    Words::new(format!("[{}] has no setting \"{shown}\"", section.name))
-        .hint(hint.unwrap_or_else(|| format!("the settings of [{}] are {}", section.name, names.join(", "))))
+    Words::new(text!(
+        "[{section}] has no setting \"{key}\"",
+        section = section.name,
+        key = shown
+    ))
+    .hint(hint.unwrap_or_else(|| {
+        text!(
+            "the settings of [{section}] are {keys}",
+            section = section.name,
+            keys = names.join(", ")
+        )
+    }))
 }
 
 fn meant<'a>(key: &str, section: &Section<'a>) -> Option<&'a str> {
@@ -58,9 +80,13 @@ pub(super) fn stray(text: &str, section: Option<&Section<'_>>) -> Words {
         return private_key().into();
     }
     if looks_like_ssh_key(text) {
-        return Words::new("an SSH key stands here without its setting").hint("below [ssh]: key = ssh-...");
+        return Words::new(text!("an SSH key stands here without its setting")).hint(text!(
+            "below [{section}]: {line}",
+            section = "ssh",
+            line = "key = ssh-..."
+        ));
     }
-    let words = Words::new("this line is neither a setting nor a remark");
+    let words = Words::new(text!("this line is neither a setting nor a remark"));
     let mut parts = text.splitn(2, char::is_whitespace);
     let (first, rest) = (parts.next().unwrap_or(""), parts.next().unwrap_or("").trim());
     let known = section
@@ -72,19 +98,18 @@ pub(super) fn stray(text: &str, section: Option<&Section<'_>>) -> Words {
         })
         .filter(|key| !rest.is_empty() && !key.secret);
     words.hint(match known {
-        Some(key) => format!("{} = {}", key.name, shorten(rest, QUOTE_LIMIT)),
-        None => "settings look like name = value; remarks begin with #".to_string(),
+        Some(key) => Text::verbatim(format!("{} = {}", key.name, shorten(rest, QUOTE_LIMIT))),
+        None => text!("settings look like name = value; remarks begin with #"),
     })
 }
 
 /// Words for a private key, wherever it stands.
 pub(super) fn private_key() -> Refusal {
     Refusal {
-        problem: "this is a private key; only the public half belongs on a card".into(),
-        hint: Some(
+        problem: text!("this is a private key; only the public half belongs on a card"),
+        hint: Some(text!(
             "delete these lines, and make a new pair of keys: whoever had this card may have the private one"
-                .into(),
-        ),
+        )),
     }
 }
 

@@ -25,13 +25,13 @@ impl FromStr for Hostname {
             .chars()
             .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '.')))
         {
-            let what = match c {
-                ' ' => "a blank".to_string(),
-                '_' => "an underscore".to_string(),
-                '"' => "a quotation mark".to_string(),
-                c => format!("the character {c}"),
+            let problem = match c {
+                ' ' => text!("a host name cannot contain a blank"),
+                '_' => text!("a host name cannot contain an underscore"),
+                '"' => text!("a host name cannot contain a quotation mark"),
+                character => text!("a host name cannot contain the character {character}", character),
             };
-            return Err(Invalid(text!("a host name cannot contain {what}", what)));
+            return Err(Invalid(problem));
         }
         if text.len() > KERNEL_LIMIT {
             return Err(Invalid(text!(
