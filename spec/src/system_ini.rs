@@ -25,6 +25,7 @@ use findings::{Findings, Place, Words};
 
 use crate::report::{Diagnostic, Severity};
 use crate::settings::Settings;
+use crate::text;
 use crate::types::{Hostname, TimeZone};
 
 /// A file longer than this many bytes is not used: memory stays bounded, and nobody types so much.
@@ -67,37 +68,42 @@ pub struct Parsed {
     pub encoding: Encoding,
 }
 
-const DEFAULTS: &str = "the default of every setting";
+/// What is used in place of a file that can't be.
+pub(crate) fn defaults_of_all() -> text::Text {
+    text!("the default of every setting")
+}
 
 /// Reads the bytes of a `system.ini`. Never fails: what can't be used is left out or replaced by its safe default,
 /// and a diagnostic says so. Takes time linear in the number of bytes.
 pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
     let mut findings = Findings::default();
     if bytes.len() > SIZE_LIMIT {
-        let problem = "the file is longer than 1 MB, and a settings file never is";
+        let problem = text!("the file is longer than 1 MB, and a settings file never is");
         findings.file(
             Severity::Error,
             Words::new(problem)
-                .used(DEFAULTS)
-                .hint("start from a fresh system.ini"),
+                .used(defaults_of_all())
+                .hint(text!("start from a fresh system.ini")),
         );
         return defaults(Encoding::Utf8, findings);
     }
     let decoded = encoding::decode(bytes);
     let text: &str = &decoded.text;
     if let Some((severity, words)) = not_a_settings_file(text) {
-        findings.file(severity, words.used(DEFAULTS));
+        findings.file(severity, words.used(defaults_of_all()));
         return defaults(decoded.encoding, findings);
     }
     let document = document::read(text, schema::SECTIONS, &mut findings);
     if document.rubbish > 0 && !document.understood {
         let mut findings = Findings::default();
-        let words = Words::new("this is not a text file; perhaps another kind of file has got its name");
+        let words = Words::new(text!(
+            "this is not a text file; perhaps another kind of file has got its name"
+        ));
         findings.file(
             Severity::Error,
-            words
-                .used(DEFAULTS)
-                .hint("write the settings with Notepad or TextEdit, as plain text"),
+            words.used(defaults_of_all()).hint(text!(
+                "write the settings with Notepad or TextEdit, as plain text"
+            )),
         );
         return defaults(decoded.encoding, findings);
     }
@@ -128,22 +134,26 @@ fn defaults(encoding: Encoding, findings: Findings) -> Parsed {
 /// Files that need no look at their lines.
 fn not_a_settings_file(text: &str) -> Option<(Severity, Words)> {
     if text.chars().all(lexer::is_blank) {
-        return Some((Severity::Note, Words::new("the file is empty")));
+        return Some((Severity::Note, Words::new(text!("the file is empty"))));
     }
     if text.chars().all(|c| c == '\0' || lexer::is_blank(c)) {
-        let words = Words::new(
-            "the file holds nothing but zeros: it was damaged, perhaps when the card was pulled out",
-        );
+        let words = Words::new(text!(
+            "the file holds nothing but zeros: it was damaged, perhaps when the card was pulled out"
+        ));
         return Some((
             Severity::Error,
-            words.hint("write the file again, and eject the card before pulling it out"),
+            words.hint(text!(
+                "write the file again, and eject the card before pulling it out"
+            )),
         ));
     }
     if text.starts_with("{\\rtf") {
-        let words = Words::new("the file was saved as rich text (RTF), not as plain text");
+        let words = Words::new(text!("the file was saved as rich text (RTF), not as plain text"));
         return Some((
             Severity::Error,
-            words.hint("in TextEdit: Format, Make Plain Text; in Word or WordPad: save as plain text"),
+            words.hint(text!(
+                "in TextEdit: Format, Make Plain Text; in Word or WordPad: save as plain text"
+            )),
         ));
     }
     None
@@ -161,8 +171,13 @@ fn old_characters(text: &str, guessed: u32, findings: &mut Findings) {
             ..Place::of(piece)
         };
         findings.line(Severity::Note, place, || {
-            Words::new("from here on there are letters in an old encoding; they were read as Windows-1252")
-                .hint("save the file as UTF-8 if letters such as \u{e4} or \u{e9} come out wrong")
+            Words::new(text!(
+                "from here on there are letters in an old encoding; they were read as {encoding}",
+                encoding = "Windows-1252"
+            ))
+            .hint(text!(
+                "save the file as UTF-8 if letters such as \u{e4} or \u{e9} come out wrong"
+            ))
         });
     }
 }

@@ -3,6 +3,7 @@
 use super::address::Refusal;
 use super::lexer::Piece;
 use crate::report::{Diagnostic, Severity};
+use crate::text;
 use crate::text::Text;
 
 /// At most this many diagnostics are reported; what lies beyond is counted.
@@ -155,9 +156,10 @@ impl Findings {
         self.about_file.append(&mut all);
         if let Some(worst) = self.worst_not_kept {
             let words = match self.not_kept {
-                1 => Words::new("one more line has something wrong; it is not listed here"),
-                count => Words::new(format!(
-                    "{count} more lines have something wrong; they are not listed here"
+                1 => Words::new(text!("one more line has something wrong; it is not listed here")),
+                count => Words::new(text!(
+                    "{count} more lines have something wrong; they are not listed here",
+                    count
                 )),
             };
             self.about_file.push(diagnostic(None, worst, words));
@@ -212,10 +214,14 @@ mod tests {
         let text = "a=b\n".repeat(1000);
         let mut findings = Findings::default();
         for line in lex(&text) {
-            findings.line(Severity::Warning, Place::of(line.content), || Words::new("stray"));
+            findings.line(Severity::Warning, Place::of(line.content), || {
+                Words::new(Text::verbatim("stray"))
+            });
         }
         for line in lex(&text).skip(990) {
-            findings.value(Severity::Error, Place::of(line.content), || Words::new("bad"));
+            findings.value(Severity::Error, Place::of(line.content), || {
+                Words::new(Text::verbatim("bad"))
+            });
         }
         let all = findings.finish();
         assert_eq!(all.len(), DIAGNOSTIC_LIMIT + 1);

@@ -12,6 +12,8 @@ use super::kinds::Value;
 use super::typing::Item;
 use crate::report::Severity;
 use crate::settings::{Method, Network};
+use crate::text;
+use crate::text::Text;
 use crate::types::PortId;
 
 /// The lines of a section.
@@ -23,8 +25,13 @@ pub(super) struct Lines<'a> {
     pub(super) dns: Vec<Item<'a>>,
 }
 
-const EXAMPLE: &str = "for example 192.168.1.30/24";
-const DHCP: &str = "automatic address (DHCP)";
+fn for_example(example: &str) -> Text {
+    text!("for example {example}", example)
+}
+
+fn address_example() -> Text {
+    for_example("192.168.1.30/24")
+}
 
 /// Judges a section.
 pub(super) fn build(port: &PortId, lines: Lines<'_>, findings: &mut Findings) -> Network {
@@ -42,13 +49,13 @@ pub(super) fn build(port: &PortId, lines: Lines<'_>, findings: &mut Findings) ->
     let mut judged = Addresses::judge(&lines);
     if chosen == Some(Method::Auto) {
         judged.refuse_all(
-            "method = auto asks for an automatic address, so this one is not used",
-            "method = static",
+            &text!("method = auto asks for an automatic address, so this one is not used"),
+            &Text::verbatim("method = static"),
         );
     } else if judged.lost_v4 {
         judged.refuse_all(
-            "this address is not used, because the section has no usable IPv4 address",
-            EXAMPLE,
+            &text!("this address is not used, because the section has no usable IPv4 address"),
+            &address_example(),
         );
     }
     let method = match chosen {
@@ -58,9 +65,9 @@ pub(super) fn build(port: &PortId, lines: Lines<'_>, findings: &mut Findings) ->
     };
     let addresses: Vec<IpNet> = judged.good.iter().map(|(_, net)| *net).collect();
     let in_effect = match method {
-        Method::Off => "no address, because method = off".to_string(),
-        Method::Auto => DHCP.to_string(),
-        Method::Static => format!("address {}", join(&addresses)),
+        Method::Off => text!("no address, because method = off"),
+        Method::Auto => text!("automatic address (DHCP)"),
+        Method::Static => text!("address {addresses}", addresses = join(&addresses)),
     };
     judged.report(&in_effect, findings);
     report_method(port, &lines, chosen, &in_effect, findings);
@@ -77,6 +84,7 @@ pub(super) fn build(port: &PortId, lines: Lines<'_>, findings: &mut Findings) ->
             addresses,
             gateways,
             dns,
+            ..Network::default()
         },
     }
 }
@@ -138,22 +146,22 @@ impl<'a> Addresses<'a> {
         judged
     }
 
-    fn refuse_all(&mut self, problem: &str, hint: &str) {
+    fn refuse_all(&mut self, problem: &Text, hint: &Text) {
         self.bad.extend(self.good.drain(..).map(|(place, _)| {
             let refusal = Refusal {
-                problem: problem.into(),
-                hint: Some(hint.into()),
+                problem: problem.clone(),
+                hint: Some(hint.clone()),
             };
             (place, refusal)
         }));
     }
 
-    fn report(&mut self, in_effect: &str, findings: &mut Findings) {
+    fn report(&mut self, in_effect: &Text, findings: &mut Findings) {
         for (place, refusal) in self.bad.drain(..) {
             findings.value(Severity::Error, place, || {
                 Words::new(refusal.problem)
-                    .used(in_effect)
-                    .hint(refusal.hint.unwrap_or_else(|| EXAMPLE.into()))
+                    .used(in_effect.clone())
+                    .hint(refusal.hint.unwrap_or_else(address_example))
             });
         }
     }
@@ -166,8 +174,11 @@ fn prefix_from(netmask: Option<&Item<'_>>, ip: IpAddr) -> Result<Option<u8>, Ref
         Some(Ok(Value::Netmask(prefix))) => Ok(Some(*prefix)),
         Some(_) => Ok(None),
         None => Err(Refusal {
-            problem: format!("the size of the network is missing behind {ip}").into(),
-            hint: Some(format!("{ip}/{size} fits most home and office networks").into()),
+            problem: text!(
+                "the size of the network is missing behind {address}",
+                address = ip
+            ),
+            hint: Some(address::fits_most(format!("{ip}/{size}"))),
         }),
     }
 }
@@ -176,40 +187,48 @@ fn report_method(
     port: &PortId,
     lines: &Lines<'_>,
     chosen: Option<Method>,
-    in_effect: &str,
+    in_effect: &Text,
     findings: &mut Findings,
 ) {
     let Some(item) = &lines.method else { return };
     let place = item.place;
     match (&item.outcome, chosen) {
         (Err(refusal), _) => findings.value(Severity::Error, place, || {
-            let hint = refusal.hint.clone().unwrap_or_else(|| "method = auto".into());
-            Words::new(refusal.problem.clone()).used(in_effect).hint(hint)
+            let hint = refusal.hint.clone();
+            let hint = hint.unwrap_or_else(|| Text::verbatim("method = auto"));
+            Words::new(refusal.problem.clone())
+                .used(in_effect.clone())
+                .hint(hint)
         }),
         (_, Some(Method::Static)) if lines.addresses.is_empty() => {
             findings.value(Severity::Error, place, || {
-                Words::new("method = static needs an address, and none is given")
-                    .used(in_effect)
-                    .hint("a further line: address = 192.168.1.30/24")
+                Words::new(text!("method = static needs an address, and none is given"))
+                    .used(in_effect.clone())
+                    .hint(text!(
+                        "a further line: {line}",
+                        line = "address = 192.168.1.30/24"
+                    ))
             });
         }
         (_, Some(Method::Off))
             if !(lines.addresses.is_empty() && lines.gateways.is_empty() && lines.dns.is_empty()) =>
         {
             findings.value(Severity::Warning, place, || {
-                Words::new("this port is off, so the other lines of its section do nothing")
-                    .used("off")
-                    .hint("delete this line, or the others")
+                Words::new(text!(
+                    "this port is off, so the other lines of its section do nothing"
+                ))
+                .used(text!("off"))
+                .hint(text!("delete this line, or the others"))
             });
         }
         (_, Some(Method::Off)) if *port == PortId::Default => findings.value(Severity::Note, place, || {
-            Words::new("every network port without a section of its own is off").used("off")
+            Words::new(text!("every network port without a section of its own is off")).used(text!("off"))
         }),
         _ => {}
     }
 }
 
-fn report_netmask(lines: &Lines<'_>, method: Method, in_effect: &str, findings: &mut Findings) {
+fn report_netmask(lines: &Lines<'_>, method: Method, in_effect: &Text, findings: &mut Findings) {
     let Some(item) = &lines.netmask else { return };
     let written = lines.addresses.iter().filter_map(|item| match item.outcome {
         Ok(Value::InterfaceAddress(IpAddr::V4(_), prefix)) => Some(prefix),
@@ -219,8 +238,10 @@ fn report_netmask(lines: &Lines<'_>, method: Method, in_effect: &str, findings: 
     let needed = prefixes.contains(&None);
     let behind_address = prefixes.iter().flatten().next();
     let used = match behind_address {
-        Some(prefix) if !needed && method == Method::Static => format!("/{prefix}, as the address says"),
-        _ => in_effect.to_string(),
+        Some(prefix) if !needed && method == Method::Static => {
+            text!("/{prefix}, as the address says", prefix)
+        }
+        _ => in_effect.clone(),
     };
     match &item.outcome {
         Err(refusal) => findings.value(Severity::Error, item.place, || {
@@ -231,30 +252,30 @@ fn report_netmask(lines: &Lines<'_>, method: Method, in_effect: &str, findings: 
         Ok(Value::Netmask(prefix)) if method == Method::Static && !needed => {
             if behind_address.is_some_and(|other| other != prefix) {
                 findings.value(Severity::Warning, item.place, || {
-                    Words::new("the netmask is not the one that the address has behind it")
+                    Words::new(text!("the netmask is not the one that the address has behind it"))
                         .used(used)
-                        .hint("delete this line")
+                        .hint(text!("delete this line"))
                 });
             } else if behind_address.is_none() {
                 findings.value(Severity::Error, item.place, || {
-                    not_alone("a netmask").used("no netmask")
+                    netmask_alone().used(text!("no netmask"))
                 });
             }
         }
         Ok(_) if method == Method::Auto => {
             findings.value(Severity::Error, item.place, || {
-                not_alone("a netmask").used(in_effect)
+                netmask_alone().used(in_effect.clone())
             });
         }
         Ok(_) => {}
     }
 }
 
-fn not_alone(what: &str) -> Words {
-    Words::new(format!(
-        "{what} is used only together with a usable address of its section"
+fn netmask_alone() -> Words {
+    Words::new(text!(
+        "a netmask is used only together with a usable address of its section"
     ))
-    .hint("address = 192.168.1.30/24")
+    .hint(Text::verbatim("address = 192.168.1.30/24"))
 }
 
 fn gateways(
@@ -286,11 +307,11 @@ fn gateways(
             Err(refusal) => refusal,
         };
         let used = match method {
-            Method::Auto => "the gateway that the network gives",
-            _ => "no gateway",
+            Method::Auto => text!("the gateway that the network gives"),
+            _ => text!("no gateway"),
         };
         findings.value(Severity::Error, place, || {
-            let hint = refusal.hint.unwrap_or_else(|| "for example 192.168.1.1".into());
+            let hint = refusal.hint.unwrap_or_else(|| for_example("192.168.1.1"));
             Words::new(refusal.problem).used(used).hint(hint)
         });
     }
@@ -299,38 +320,46 @@ fn gateways(
 
 fn second_gateway(earlier: Place<'_>, later: Place<'_>, gateway: IpAddr, findings: &mut Findings) {
     findings.value(Severity::Warning, earlier, || {
-        let lines = match (earlier.piece.number(), later.piece.number()) {
-            (a, b) if a == b => format!("line {a} has two gateways"),
-            (a, b) => format!("there is a gateway on line {a} and again on line {b}"),
-        };
-        Words::new(format!("{lines}; the last one counts"))
-            .used(format!("gateway {gateway}"))
-            .hint("delete one of the two")
+        Words::new(match (earlier.piece.number(), later.piece.number()) {
+            (line, other) if line == other => {
+                text!("line {line} has two gateways; the last one counts", line)
+            }
+            (first, second) => text!(
+                "there is a gateway on line {first} and again on line {second}; the last one counts",
+                first,
+                second
+            ),
+        })
+        .used(text!("gateway {gateway}", gateway))
+        .hint(text!("delete one of the two"))
     });
 }
 
 /// A gateway is used when one of the addresses is in the same network (otherwise the kernel refuses the route).
 fn reachable(gateway: IpAddr, method: Method, addresses: &[IpNet]) -> Result<(), Refusal> {
-    let refusal = |problem: String, hint: String| {
+    let refusal = |problem, hint| {
         Err(Refusal {
-            problem: problem.into(),
-            hint: Some(hint.into()),
+            problem,
+            hint: Some(hint),
         })
     };
     match method {
         Method::Off => return Ok(()),
         Method::Auto => {
             return refusal(
-                "a gateway is used only together with a usable address of its section".into(),
-                "address = 192.168.1.30/24".into(),
+                text!("a gateway is used only together with a usable address of its section"),
+                Text::verbatim("address = 192.168.1.30/24"),
             );
         }
         Method::Static => {}
     }
     if addresses.iter().any(|net| net.addr() == gateway) {
         return refusal(
-            format!("{gateway} is the address of this device, not of the router"),
-            "the address of the router".into(),
+            text!(
+                "{gateway} is the address of this device, not of the router",
+                gateway
+            ),
+            text!("the address of the router"),
         );
     }
     // Every IPv6 port has a link-local address of its own.
@@ -343,10 +372,19 @@ fn reachable(gateway: IpAddr, method: Method, addresses: &[IpNet]) -> Result<(),
             .filter(|net| net.addr().is_ipv4() == gateway.is_ipv4())
             .map(IpNet::trunc)
             .collect();
-        let problem = format!("{gateway} cannot be reached from the address of this section");
+        let problem = text!(
+            "{gateway} cannot be reached from the address of this section",
+            gateway
+        );
         return match same_family.is_empty() {
-            true => refusal(problem, "the gateway and the address must be of one kind".into()),
-            false => refusal(problem, format!("the gateway must lie in {}", join(&same_family))),
+            true => refusal(problem, text!("the gateway and the address must be of one kind")),
+            false => refusal(
+                problem,
+                text!(
+                    "the gateway must lie in {networks}",
+                    networks = join(&same_family)
+                ),
+            ),
         };
     };
     address::of_a_device(gateway, net.prefix_len()).map(|_| ())
@@ -363,13 +401,13 @@ fn name_servers(items: Vec<Item<'_>>, method: Method, findings: &mut Findings) -
         }
     }
     let used = match method {
-        _ if !good.is_empty() => format!("name server {}", join(&good)),
-        Method::Auto => "the name servers that the network gives".to_string(),
-        _ => "no name server".to_string(),
+        _ if !good.is_empty() => text!("name server {servers}", servers = join(&good)),
+        Method::Auto => text!("the name servers that the network gives"),
+        _ => text!("no name server"),
     };
     for (place, refusal) in bad {
         findings.value(Severity::Error, place, || {
-            let hint = refusal.hint.unwrap_or_else(|| "for example 192.168.1.1".into());
+            let hint = refusal.hint.unwrap_or_else(|| for_example("192.168.1.1"));
             Words::new(refusal.problem).used(used.clone()).hint(hint)
         });
     }
