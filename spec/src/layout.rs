@@ -28,6 +28,11 @@ pub mod card {
     /// The whole operating system in one SquashFS file, below [`slot_dir`].
     pub const SYSTEM_IMG: &str = "system.img";
 
+    /// Copy of [`super::FACTS`], below [`slot_dir`], for computers that can't look into `system.img`.
+    pub const FACTS: &str = "facts.json";
+    /// The `system.ini` of the last boot in which the network worked.
+    pub const LAST_GOOD_INI: &str = "boot/state/last-good.ini";
+
     /// Returns the directory of a boot slot, for example `boot/a`.
     pub fn slot_dir(slot: crate::cmdline::Slot) -> String {
         format!("boot/{slot}")
@@ -49,6 +54,8 @@ pub const SYSTEM_MOUNT: &str = "/run/genpack/system";
 pub const OVERLAY_MOUNT: &str = "/run/genpack/overlay";
 /// The validated settings, canonical JSON ([`crate::settings::Settings`]).
 pub const SETTINGS_JSON: &str = "/run/genpack/settings.json";
+/// Directory of the settings that the blueprint declares, one `.env` and one `.json` file for each section.
+pub const OWN_SETTINGS_DIR: &str = "/run/genpack/settings";
 /// What PID 1 found and did ([`crate::report::BootReport`]).
 pub const BOOT_REPORT_JSON: &str = "/run/genpack/report.json";
 /// What the config agent found and did ([`crate::report::RunReport`]).
@@ -68,6 +75,8 @@ pub const UNIT_MASK_DIR: &str = "/run/systemd/system.control";
 
 /// Facts about the image, written by the builder ([`crate::image::ImageInfo`]); inside `system.img`.
 pub const IMAGE_INFO: &str = "/usr/lib/genpack/image.json";
+/// What the meaning of a `system.ini` depends on ([`crate::facts::Facts`]); inside `system.img`.
+pub const FACTS: &str = "/usr/lib/genpack/facts.json";
 /// The kernel and initramfs that belong to this system, inside `system.img`.
 pub const BOOT_FILES_DIR: &str = "/usr/lib/genpack/boot";
 /// The config agent's place inside `system.img`.

@@ -4,6 +4,8 @@
 //! data of this crate. It does no I/O: parsers take text or bytes, renderers return text.
 
 pub mod cmdline;
+pub mod declared;
+pub mod facts;
 pub mod image;
 pub mod layout;
 pub mod modules;

@@ -1,14 +1,20 @@
 //! Values that are valid once they exist: each newtype checks at construction the rule of whoever will use it.
 
 mod hostname;
+mod net;
 mod network;
+mod secret;
 mod ssh;
+mod system;
 mod timezone;
 mod unit;
 
 pub use hostname::Hostname;
+pub use net::{Country, Domain, Endpoint, ProxyUrl, ServerName, Url, WireguardPublicKey, WireguardSecretKey};
 pub use network::{InterfaceName, MacAddress, PortId};
+pub use secret::Secret;
 pub use ssh::AuthorizedKey;
+pub use system::{Keyboard, Locale, PasswordHash, Swap, UserName};
 pub use timezone::TimeZone;
 pub use unit::UnitName;
 
