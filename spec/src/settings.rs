@@ -16,7 +16,7 @@ pub use network::{
 pub use own::OwnValue;
 
 use crate::types::{
-    AuthorizedKey, Hostname, InterfaceName, Keyboard, Locale, MacAddress, PasswordHash, PortId, Secret,
+    AuthorizedKey, Hostname, InterfaceName, Keyboard, Locale, MacAddress, PasswordHash, PortId, ProxyUrl, Secret,
     ServerName, Swap, TimeZone, UnitName, Url, UserName,
 };
 

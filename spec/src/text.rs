@@ -3,6 +3,11 @@
 //!
 //! Make one with [`text!`](crate::text!). The English phrase is also the key under which a translation is found.
 
+mod catalogue;
+mod language;
+
+pub use language::Language;
+
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
