@@ -7,6 +7,7 @@
 mod address;
 mod build;
 mod document;
+pub mod edit;
 mod encoding;
 mod findings;
 mod header;
@@ -15,11 +16,13 @@ mod lexer;
 mod names;
 mod network;
 mod protected;
+mod rtf;
 pub mod schema;
 mod strays;
 mod template;
 mod typing;
 
+use encoding::Decoded;
 pub(crate) use findings::shorten;
 use findings::{Findings, Place, Words};
 
@@ -55,6 +58,25 @@ pub enum Encoding {
     /// Windows-1252, the western European code page that Notepad calls "ANSI".
     #[serde(rename = "windows-1252")]
     Windows1252,
+    /// Shift-JIS with Microsoft's additions (code page 932): Notepad's "ANSI" in Japan.
+    #[serde(rename = "shift_jis")]
+    ShiftJis,
+    /// GBK (code page 936): Notepad's "ANSI" in mainland China.
+    #[serde(rename = "gbk")]
+    Gbk,
+}
+
+impl Encoding {
+    /// Returns the name by which people know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Utf8 => "UTF-8",
+            Encoding::Utf16Le | Encoding::Utf16Be => "UTF-16",
+            Encoding::Windows1252 => "Windows-1252",
+            Encoding::ShiftJis => "Shift-JIS",
+            Encoding::Gbk => "GBK",
+        }
+    }
 }
 
 /// What a file comes to.
@@ -87,7 +109,7 @@ pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
         );
         return defaults(Encoding::Utf8, findings);
     }
-    let decoded = encoding::decode(bytes);
+    let decoded = readable(bytes, &mut findings);
     let text: &str = &decoded.text;
     if let Some((severity, words)) = not_a_settings_file(text) {
         findings.file(severity, words.used(defaults_of_all()));
@@ -109,7 +131,7 @@ pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
     }
     let settings = build::settings(&document, schema::SECTIONS, context, &mut findings);
     if let Some(guessed) = decoded.guessed {
-        old_characters(text, guessed, &mut findings);
+        old_characters(text, guessed, decoded.encoding, &mut findings);
     }
     Parsed {
         settings,
@@ -121,6 +143,28 @@ pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
 /// Returns the `system.ini` of a new card: every setting, commented out, explained. CRLF line ends, ASCII.
 pub fn template() -> String {
     template::template()
+}
+
+/// Returns the text of a file, whatever its encoding, without what a word processor wrapped it in.
+fn readable<'a>(bytes: &'a [u8], findings: &mut Findings) -> Decoded<'a> {
+    let decoded = encoding::decode(bytes);
+    let Some(recovered) = rtf::recover(&decoded.text) else {
+        return decoded;
+    };
+    findings.file(
+        Severity::Warning,
+        Words::new(text!(
+            "the file was saved as rich text (RTF); its text was recovered, and line numbers are those of that text"
+        ))
+        .hint(text!(
+            "in TextEdit: Format, Make Plain Text; in Word or WordPad: save as plain text"
+        )),
+    );
+    Decoded {
+        text: recovered.into(),
+        guessed: None,
+        ..decoded
+    }
 }
 
 fn defaults(encoding: Encoding, findings: Findings) -> Parsed {
@@ -147,19 +191,10 @@ fn not_a_settings_file(text: &str) -> Option<(Severity, Words)> {
             )),
         ));
     }
-    if text.starts_with("{\\rtf") {
-        let words = Words::new(text!("the file was saved as rich text (RTF), not as plain text"));
-        return Some((
-            Severity::Error,
-            words.hint(text!(
-                "in TextEdit: Format, Make Plain Text; in Word or WordPad: save as plain text"
-            )),
-        ));
-    }
     None
 }
 
-fn old_characters(text: &str, guessed: u32, findings: &mut Findings) {
+fn old_characters(text: &str, guessed: u32, encoding: Encoding, findings: &mut Findings) {
     let number = usize::try_from(guessed).unwrap_or(usize::MAX);
     if let Some(piece) = lexer::physical_line(text, number) {
         let value = piece
@@ -173,10 +208,10 @@ fn old_characters(text: &str, guessed: u32, findings: &mut Findings) {
         findings.line(Severity::Note, place, || {
             Words::new(text!(
                 "from here on there are letters in an old encoding; they were read as {encoding}",
-                encoding = "Windows-1252"
+                encoding = encoding.name()
             ))
             .hint(text!(
-                "save the file as UTF-8 if letters such as \u{e4} or \u{e9} come out wrong"
+                "if letters come out wrong, save the file again and choose UTF-8 as its encoding"
             ))
         });
     }

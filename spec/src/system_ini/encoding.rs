@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{BIG5, EUC_JP, EUC_KR, GBK, SHIFT_JIS, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::Encoding;
 
@@ -25,7 +26,7 @@ pub(super) fn decode(bytes: &[u8]) -> Decoded<'_> {
     let decoder = match known {
         Encoding::Utf16Le => UTF_16LE,
         Encoding::Utf16Be => UTF_16BE,
-        Encoding::Utf8 | Encoding::Windows1252 => return decode_bytewise(rest),
+        _ => return decode_bytewise(rest),
     };
     // Half a character at the end is left over from a write that was cut short.
     let whole = &rest[..rest.len() & !1];
@@ -59,8 +60,8 @@ fn utf16_without_bom(bytes: &[u8]) -> Option<Encoding> {
     }
 }
 
-/// Decodes UTF-8. Where a line is not UTF-8, that line alone is taken as Windows-1252, so that one old character
-/// spoils nothing else.
+/// Decodes UTF-8. Lines that are not UTF-8 are taken as the old encoding that fits them all best, and those alone, so
+/// that one old character spoils nothing else.
 fn decode_bytewise(bytes: &[u8]) -> Decoded<'_> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Decoded {
@@ -69,40 +70,121 @@ fn decode_bytewise(bytes: &[u8]) -> Decoded<'_> {
             guessed: None,
         };
     }
+    let guess = guess(bytes);
     let mut text = String::with_capacity(bytes.len() + bytes.len() / 8);
     let mut first_guessed = 0;
-    // CR belongs to a line end only together with LF or alone; counting as the lexer does keeps numbers the same.
-    let mut line_number = 1;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let end = rest
-            .iter()
-            .position(|b| matches!(b, b'\r' | b'\n'))
-            .unwrap_or(rest.len());
-        let (line, tail) = rest.split_at(end);
-        match std::str::from_utf8(line) {
-            Ok(line) => text.push_str(line),
+    // Counting as the lexer does keeps numbers the same.
+    for (line_number, line) in (1..).zip(byte_lines(bytes)) {
+        match std::str::from_utf8(line.content) {
+            Ok(content) => text.push_str(content),
             Err(_) => {
-                text.push_str(&WINDOWS_1252.decode_without_bom_handling(line).0);
+                text.push_str(&decode_old(line.content, guess));
                 if first_guessed == 0 {
                     first_guessed = line_number;
                 }
             }
         }
-        let break_length = match tail {
-            [b'\r', b'\n', ..] => 2,
-            [_, ..] => 1,
-            [] => 0,
-        };
-        text.extend(tail[..break_length].iter().map(|&b| char::from(b)));
-        rest = &tail[break_length..];
-        line_number += 1;
+        text.extend(line.end.iter().map(|&b| char::from(b)));
     }
     Decoded {
         text: Cow::Owned(text),
-        encoding: Encoding::Windows1252,
+        encoding: guess,
         guessed: Some(first_guessed),
     }
+}
+
+struct ByteLine<'a> {
+    content: &'a [u8],
+    end: &'a [u8],
+}
+
+/// Splits at CRLF, LF and CR. None of these is ever part of a character in the encodings that are guessed.
+fn byte_lines(bytes: &[u8]) -> impl Iterator<Item = ByteLine<'_>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest
+            .iter()
+            .position(|b| matches!(b, b'\r' | b'\n'))
+            .unwrap_or(rest.len());
+        let (content, tail) = rest.split_at(end);
+        // CR belongs to a line end only together with LF or alone.
+        let (end, tail) = tail.split_at(match tail {
+            [b'\r', b'\n', ..] => 2,
+            [_, ..] => 1,
+            [] => 0,
+        });
+        rest = tail;
+        Some(ByteLine { content, end })
+    })
+}
+
+/// The detector has seen enough after this many bytes in old encodings.
+const SAMPLE: usize = 64 * 1024;
+
+/// Returns the old encoding that the lines which are not UTF-8 are most probably in.
+fn guess(bytes: &[u8]) -> Encoding {
+    let mut room = SAMPLE;
+    let lines: Vec<&[u8]> = byte_lines(bytes)
+        .map(|line| line.content)
+        .filter(|line| std::str::from_utf8(line).is_err())
+        .map_while(|line| {
+            let whole = line.len() <= room || room == SAMPLE;
+            let taken = &line[..line.len().min(room)];
+            room -= taken.len();
+            whole.then_some(taken)
+        })
+        .collect();
+    let best = detect(&lines);
+    if best != Encoding::Windows1252 {
+        return best;
+    }
+    // To the detector one byte that an encoding lacks rules it out. Here the other lines are asked once more.
+    for encoding in [Encoding::ShiftJis, Encoding::Gbk] {
+        let fits = |line: &&[u8]| decode_as(line, encoding).is_some();
+        let fitting: Vec<&[u8]> = lines.iter().copied().filter(fits).collect();
+        if fitting.len() * 2 > lines.len() && fitting.len() < lines.len() && detect(&fitting) == encoding {
+            return encoding;
+        }
+    }
+    best
+}
+
+fn detect(lines: &[&[u8]]) -> Encoding {
+    // Nobody has saved a file in ISO-2022-JP since mail programs did.
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    for line in lines {
+        detector.feed(line, false);
+        detector.feed(b"\n", false);
+    }
+    detector.feed(b"", true);
+    let mut best = detector.guess(None, Utf8Detection::Deny);
+    if [EUC_KR, EUC_JP, BIG5].contains(&best) {
+        // A few Chinese characters look Korean too; editors save Chinese far more often in an old encoding.
+        best = detector.guess(Some(b"cn"), Utf8Detection::Deny);
+    }
+    match best {
+        _ if best == SHIFT_JIS => Encoding::ShiftJis,
+        _ if best == GBK => Encoding::Gbk,
+        _ => Encoding::Windows1252,
+    }
+}
+
+/// Decodes a line; none when it is not in this old encoding.
+fn decode_as(line: &[u8], encoding: Encoding) -> Option<Cow<'_, str>> {
+    let table = match encoding {
+        Encoding::ShiftJis => SHIFT_JIS,
+        Encoding::Gbk => GBK,
+        _ => WINDOWS_1252,
+    };
+    table.decode_without_bom_handling_and_without_replacement(line)
+}
+
+/// Decodes a line as `guess`, or where it is not that either, as Windows-1252, in which every byte is a character.
+pub(super) fn decode_old(line: &[u8], guess: Encoding) -> Cow<'_, str> {
+    decode_as(line, guess).unwrap_or_else(|| WINDOWS_1252.decode_without_bom_handling(line).0)
 }
 
 #[cfg(test)]
@@ -143,5 +225,63 @@ mod tests {
             (decoded.encoding, decoded.guessed),
             (Encoding::Windows1252, Some(2))
         );
+    }
+
+    #[test]
+    fn the_old_encoding_is_guessed_from_a_few_characters() {
+        use encoding_rs::Encoding as Table;
+        let cases: [(&'static Table, Encoding, &[&str]); 3] = [
+            (
+                SHIFT_JIS,
+                Encoding::ShiftJis,
+                &["台所", "設定", "テスト", "ホスト名をここに書く。", "予定表：機能"],
+            ),
+            (
+                GBK,
+                Encoding::Gbk,
+                &["厨房", "设置", "网络地址", "在这里写机器的名字"],
+            ),
+            (
+                WINDOWS_1252,
+                Encoding::Windows1252,
+                &[
+                    "Küche",
+                    "Grüße",
+                    "créé à Genève",
+                    "ÄÖÜ äöü ß",
+                    "10 °C",
+                    "“Home”",
+                    "España – señal",
+                    "€",
+                    "µ",
+                ],
+            ),
+        ];
+        for (table, encoding, samples) in cases {
+            for sample in samples {
+                let text = format!("[system]\r\n# {sample}\r\nhostname = kitchen\r\n");
+                let bytes = table.encode(&text).0;
+                let decoded = decode(&bytes);
+                assert_eq!((decoded.text.as_ref(), decoded.encoding), (&text[..], encoding));
+                assert_eq!(decoded.guessed, Some(2));
+            }
+        }
+    }
+
+    #[test]
+    fn lines_in_several_encodings_are_each_read() {
+        let mut bytes = "# 台所\n".as_bytes().to_vec();
+        bytes.extend_from_slice(
+            &SHIFT_JIS
+                .encode("# ホスト名をここに書く\nhostname = a\n# 設定\n")
+                .0,
+        );
+        bytes.extend_from_slice(b"# cut off: \x91");
+        let decoded = decode(&bytes);
+        assert_eq!(
+            decoded.text,
+            "# 台所\n# ホスト名をここに書く\nhostname = a\n# 設定\n# cut off: \u{2018}"
+        );
+        assert_eq!((decoded.encoding, decoded.guessed), (Encoding::ShiftJis, Some(2)));
     }
 }
