@@ -55,7 +55,7 @@ pub(super) fn items<'a>(
 }
 
 /// Splits the text of an entry into values, and frees each of comment and quotes.
-fn values<'a>(entry: &Entry<'a>, key: &Key<'_>) -> Vec<Piece<'a>> {
+pub(super) fn values<'a>(entry: &Entry<'a>, key: &Key<'_>) -> Vec<Piece<'a>> {
     let whole = entry.value;
     let text = whole.text();
     let text = if key.is_literal() {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use encoding_rs::{GBK, SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::EditError;
+use crate::system_ini::lexer::is_blank;
 use crate::system_ini::{Encoding, encoding};
 
 /// The bytes of a file, and where its lines are.
@@ -49,9 +50,14 @@ impl<'a> RawFile<'a> {
         file
     }
 
-    /// Number of lines; what follows the last line end is a line too, if an empty one.
+    /// Number of lines, at least 1; what follows the last line end is a line too, if an empty one.
     pub(super) fn count(&self) -> usize {
         self.lines.len()
+    }
+
+    /// Whether there is nothing in it to keep a distance from.
+    pub(super) fn is_blank(&self) -> bool {
+        (0..self.count()).all(|index| self.text(index).is_none_or(|text| text.chars().all(is_blank)))
     }
 
     /// Returns the text of the line of this index, from 0.
@@ -83,6 +89,9 @@ impl<'a> RawFile<'a> {
 
     /// Returns the file with lines put in front of the line of this index; at the end when there is no such line.
     pub(super) fn insert(&self, index: usize, lines: &[String]) -> Result<Vec<u8>, EditError> {
+        // Editors of the DOS age end a file with Ctrl-Z; nothing may follow it.
+        let mark = self.text(self.count() - 1).as_deref() == Some("\u{1a}");
+        let index = index.min(self.count() - usize::from(mark));
         let line_end = self.line_end();
         let text: String = lines.iter().map(|line| format!("{line}{line_end}")).collect();
         let (at, text) = match self.lines.get(index) {
@@ -100,12 +109,17 @@ impl<'a> RawFile<'a> {
             Some(_) => index,
             None => self.count() - usize::from(self.lines.last().is_none_or(Range::is_empty)),
         };
-        self.changed(at..at, &text, |new| new, |changed| {
-            lines
-                .iter()
-                .enumerate()
-                .all(|(offset, line)| changed.text(first + offset).as_deref() == Some(line))
-        })
+        self.changed(
+            at..at,
+            &text,
+            |new| new,
+            |changed| {
+                lines
+                    .iter()
+                    .enumerate()
+                    .all(|(offset, line)| changed.text(first + offset).as_deref() == Some(line))
+            },
+        )
     }
 
     /// Returns the file without a line and its end.
@@ -198,7 +212,10 @@ impl<'a> RawFile<'a> {
     fn decode(&self, line: &[u8]) -> String {
         match std::str::from_utf8(line) {
             Ok(text) if self.width() == 1 => text.to_string(),
-            _ if self.width() == 2 => codec(self.encoding).decode_without_bom_handling(line).0.into_owned(),
+            _ if self.width() == 2 => codec(self.encoding)
+                .decode_without_bom_handling(line)
+                .0
+                .into_owned(),
             _ => encoding::decode_old(line, self.encoding).into_owned(),
         }
     }
