@@ -6,6 +6,7 @@
 
 mod address;
 mod build;
+mod characters;
 mod document;
 pub mod edit;
 mod encoding;
@@ -15,6 +16,7 @@ mod kinds;
 mod lexer;
 mod names;
 mod network;
+pub mod passwords;
 mod protected;
 mod rtf;
 pub mod schema;

@@ -1,11 +1,14 @@
 //! From raw lines to sections with keys: which setting does each line speak of? What the values mean comes later.
 
+mod unusual;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use super::characters::plain;
 use super::findings::{Findings, Place, Words};
 use super::header::{self, Identity, Subject};
-use super::lexer::{Piece, RawLine, Shape, lex};
+use super::lexer::{CLOSING, Piece, RawLine, Shape, lex};
 use super::names;
 use super::schema::{EARLIER_NAMES, Key, Keys, List, Section, TOP};
 use super::strays;
@@ -55,6 +58,7 @@ pub(super) fn read<'a>(text: &'a str, schema: &'a [Section<'a>], findings: &mut 
         }),
         open: None,
         private_key: false,
+        secret: false,
         rubbish: None,
     };
     for line in lex(text) {
@@ -81,6 +85,8 @@ struct Reader<'a, 'f> {
     open: Option<Open<'a>>,
     /// Within the lines of a private key that somebody pasted.
     private_key: bool,
+    /// The line before held a secret, which an editor may have broken in two.
+    secret: bool,
     /// First and last of a run of rubbish lines.
     rubbish: Option<(Piece<'a>, u32)>,
 }
@@ -95,7 +101,7 @@ impl<'a> Reader<'a, '_> {
         if let Shape::Header { name, closed } = line.shape {
             self.end_rubbish();
             self.document.rubbish += u32::from(line.rubbish);
-            return self.header(name, closed);
+            return self.header(line.content, name, closed);
         }
         if line.rubbish {
             self.document.rubbish += 1;
@@ -148,10 +154,25 @@ impl<'a> Reader<'a, '_> {
         });
     }
 
-    fn header(&mut self, name: Piece<'a>, closed: bool) {
+    fn header(&mut self, content: Piece<'a>, name: Piece<'a>, closed: bool) {
         self.open = None;
-        match header::resolve(name.text(), self.schema) {
+        self.secret = false;
+        if let Some(at) = strays::secret_in_brackets(name.text()) {
+            self.current = None;
+            let place = Place {
+                mask_from: Some(name.offset() + at),
+                ..Place::of(name)
+            };
+            self.findings.line(Severity::Error, place, || {
+                Words::new(text!("this line is neither a setting nor a remark"))
+                    .used(text!("none of the lines of this section"))
+                    .hint(text!("settings look like name = value; remarks begin with #"))
+            });
+            return;
+        }
+        match header::resolve(plain(name.text()).trim(), self.schema) {
             Ok(identity) => {
+                self.unusual_header(content, name, &identity);
                 if !closed {
                     let label = header::label(&identity, self.schema);
                     self.missing_bracket(name, &label, "]");
@@ -171,10 +192,10 @@ impl<'a> Reader<'a, '_> {
 
     /// A line such as `network]`: its keys must not fall to the section above it.
     fn header_without_bracket(&mut self, line: RawLine<'a>, separator: char) -> bool {
-        let Some(name) = line.content.text().strip_suffix(']').filter(|_| separator == ':') else {
+        let Some(name) = line.content.text().strip_suffix(CLOSING).filter(|_| separator == ':') else {
             return false;
         };
-        let Ok(identity) = header::resolve(name.trim(), self.schema) else {
+        let Ok(identity) = header::resolve(plain(name).trim(), self.schema) else {
             return false;
         };
         let label = header::label(&identity, self.schema);
@@ -212,6 +233,7 @@ impl<'a> Reader<'a, '_> {
 
     fn find(&self, identity: &Identity, name: &str) -> Option<(Identity, Cow<'a, str>, &'a Key<'a>)> {
         let section = &self.schema[identity.section];
+        let name = &*plain(name);
         if let Keys::Units(key) = &section.keys {
             // Unit names have case, and yet nobody means two services by Nginx and nginx.
             let unit: UnitName = name.parse().ok()?;
@@ -248,6 +270,7 @@ impl<'a> Reader<'a, '_> {
 
     fn pair(&mut self, line: RawLine<'a>, key: Piece<'a>, value: Piece<'a>) {
         self.open = None;
+        self.secret = names::may_be_secret(&plain(key.text()));
         let Some(identity) = self.current.clone() else {
             return;
         };
@@ -255,13 +278,13 @@ impl<'a> Reader<'a, '_> {
             let label = header::label(&identity, self.schema);
             let place = Place {
                 section: Some(&label),
-                mask_from: names::may_be_secret(key.text()).then(|| value.trim().offset()),
+                mask_from: self.secret.then(|| value.trim().offset()),
                 ..Place::of(key)
             };
             let sections = self.schema;
             self.findings.line(Severity::Error, place, || {
                 strays::unknown_key(
-                    key.text(),
+                    &plain(key.text()),
                     line.content.text(),
                     &sections[identity.section],
                     sections,
@@ -270,7 +293,9 @@ impl<'a> Reader<'a, '_> {
             return;
         };
         self.document.understood = true;
+        self.secret = schema.secret;
         self.private_key = strays::begins_private_key(value.text());
+        self.unusual_value(line.content, value, &name, schema, &identity);
         self.record(&identity, &name, schema, Entry { key, value });
         self.open = Some(Open {
             identity,
@@ -291,6 +316,7 @@ impl<'a> Reader<'a, '_> {
                     value: line.content,
                 };
                 self.private_key = strays::begins_private_key(line.content.text());
+                self.unusual_value(line.content, line.content, &open.name, open.schema, &open.identity);
                 self.record(&open.identity, &open.name, open.schema, entry);
                 self.open = Some(open);
                 return;
@@ -299,7 +325,7 @@ impl<'a> Reader<'a, '_> {
             let place = Place {
                 section: Some(&label),
                 key: Some(open.schema.name),
-                mask_from: open.schema.secret.then(|| line.content.offset()),
+                mask_from: self.secret_in(line.content),
                 ..Place::of(line.content)
             };
             let key = open.key.text();
@@ -328,11 +354,19 @@ impl<'a> Reader<'a, '_> {
             .map(|identity| header::label(identity, self.schema));
         let place = Place {
             section: label.as_deref(),
-            mask_from: strays::holds_private_key(text).then(|| line.content.offset()),
+            mask_from: self.secret_in(line.content),
             ..Place::of(line.content)
         };
         self.findings
             .line(Severity::Error, place, || strays::stray(text, section));
+    }
+
+    /// Offset in its line from which on a line that is no setting may hold a secret.
+    fn secret_in(&self, content: Piece<'_>) -> Option<usize> {
+        match self.secret {
+            true => Some(content.offset()),
+            false => strays::secret_behind(content.text()).map(|at| content.offset() + at),
+        }
     }
 
     fn record(&mut self, identity: &Identity, name: &str, schema: &'a Key<'a>, entry: Entry<'a>) {

@@ -1,5 +1,7 @@
 //! From text to numbered raw lines. What a line means is not decided here.
 
+use super::characters::{is_invisible, plain_sign};
+
 /// A stretch of one line of the file, and where it stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'a> {
@@ -59,8 +61,14 @@ impl<'a> Piece<'a> {
 
 /// Blanks of every kind, also those that can't be seen and that editors and web pages leave in a text.
 pub(super) fn is_blank(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}')
+    c.is_whitespace() || is_invisible(c)
 }
+
+/// Signs of the grammar, plain and in the width of a Chinese character.
+pub(super) const OPENING: [char; 2] = ['[', '\u{ff3b}'];
+pub(super) const CLOSING: [char; 2] = [']', '\u{ff3d}'];
+pub(super) const SEPARATORS: [char; 4] = ['=', ':', '\u{ff1d}', '\u{ff1a}'];
+const COMMENT_SIGNS: [char; 4] = ['#', ';', '\u{ff03}', '\u{ff1b}'];
 
 /// What a line looks like.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +79,7 @@ pub(super) enum Shape<'a> {
     Pair {
         key: Piece<'a>,
         value: Piece<'a>,
+        /// In its plain form.
         separator: char,
     },
     /// Anything else.
@@ -123,10 +132,10 @@ pub(super) fn physical_line(text: &str, number: usize) -> Option<Piece<'_>> {
 
 fn read_line(line: Piece<'_>) -> (Option<RawLine<'_>>, Option<RawLine<'_>>) {
     let content = line.trim();
-    let Some(inside) = content.text().strip_prefix('[') else {
+    let Some(inside) = content.text().strip_prefix(OPENING) else {
         return (setting_or_text(line), None);
     };
-    let (name, behind) = match inside.split_once(']') {
+    let (name, behind) = match inside.split_once(CLOSING) {
         Some((name, behind)) => (name, Some(behind)),
         None => (before_comment(inside), None),
     };
@@ -143,7 +152,7 @@ fn read_line(line: Piece<'_>) -> (Option<RawLine<'_>>, Option<RawLine<'_>>) {
 /// None: blank, or a comment.
 fn setting_or_text(line: Piece<'_>) -> Option<RawLine<'_>> {
     let content = line.trim();
-    if content.text().is_empty() || content.text().starts_with(['#', ';']) {
+    if content.text().is_empty() || content.text().starts_with(COMMENT_SIGNS) {
         return None;
     }
     Some(raw_line(line, pair(content).unwrap_or(Shape::Text)))
@@ -154,7 +163,7 @@ fn raw_line<'a>(line: Piece<'a>, shape: Shape<'a>) -> RawLine<'a> {
     RawLine {
         content,
         shape,
-        indented: line.text().starts_with([' ', '\t']),
+        indented: line.text().starts_with(char::is_whitespace),
         rubbish: content.text().contains(|c: char| c.is_control() && c != '\t'),
     }
 }
@@ -165,7 +174,7 @@ fn pair(content: Piece<'_>) -> Option<Shape<'_>> {
     if looks_like_ssh_key(text) {
         return None;
     }
-    let at = text.find(['=', ':'])?;
+    let (at, sign) = text.char_indices().find(|(_, c)| SEPARATORS.contains(c))?;
     let key = content.part(&text[..at]).trim();
     if key.text().is_empty() {
         return None;
@@ -173,8 +182,8 @@ fn pair(content: Piece<'_>) -> Option<Shape<'_>> {
     Some(Shape::Pair {
         key,
         // The blank in front stays: it tells a comment from a value that begins with its sign.
-        value: content.part(&text[at + 1..]),
-        separator: if text[at..].starts_with('=') { '=' } else { ':' },
+        value: content.part(&text[at + sign.len_utf8()..]),
+        separator: plain_sign(sign),
     })
 }
 

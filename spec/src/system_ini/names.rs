@@ -3,7 +3,7 @@
 use super::lexer::is_blank;
 
 /// Names longer than this are nobody's misspelling; bounds the work on hostile files.
-const LONGEST_NAME: usize = 40;
+pub(super) const LONGEST_NAME: usize = 40;
 
 /// Folds a name: upper and lower case, `-`, `_` and blanks make no difference.
 pub(super) fn fold(name: &str) -> String {

@@ -469,4 +469,24 @@ mod tests {
         let open = format!("{{\\rtf1 {}", "{\\'91".repeat(100_000));
         assert!(recover(&open).unwrap().len() <= open.len());
     }
+
+    #[test]
+    fn what_programs_write() {
+        let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        for (folder, first) in [
+            ("libreoffice-rich-text", "# Küche, 台所: settings"),
+            ("textedit-rich-text", "# Küche, 台所: settings"),
+            ("textedit-rich-text-unicode", "# Küche, 台所: settings"),
+            ("wordpad-rich-text", "# Küche, 台所: settings"),
+            ("wordpad-rich-text-japan", "# ソファ、テスト, 台所: settings"),
+        ] {
+            let file = golden.join(format!("written-by-{folder}")).join("system.ini");
+            let text = recover(&std::fs::read_to_string(file).unwrap()).unwrap();
+            assert!(text.starts_with(first), "{folder}: {text}");
+            assert!(
+                text.contains("\ntimezone = Asia/Tokyo\n\n[network]\naddress = 192.168.1.30/24\n"),
+                "{text}"
+            );
+        }
+    }
 }

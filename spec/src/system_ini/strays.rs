@@ -1,8 +1,9 @@
 //! Words for lines that belong to no setting, and what their writer may have meant.
 
 use super::address::Refusal;
+use super::characters;
 use super::findings::{Words, shorten};
-use super::lexer::looks_like_ssh_key;
+use super::lexer::{is_blank, looks_like_ssh_key};
 use super::names;
 use super::schema::{Keys, Section};
 use crate::text;
@@ -87,6 +88,9 @@ pub(super) fn stray(text: &str, section: Option<&Section<'_>>) -> Words {
         ));
     }
     let words = Words::new(text!("this line is neither a setting nor a remark"));
+    if secret_behind(text).is_some() {
+        return words.hint(text!("settings look like name = value; remarks begin with #"));
+    }
     let mut parts = text.splitn(2, char::is_whitespace);
     let (first, rest) = (parts.next().unwrap_or(""), parts.next().unwrap_or("").trim());
     let known = section
@@ -103,6 +107,30 @@ pub(super) fn stray(text: &str, section: Option<&Section<'_>>) -> Words {
     })
 }
 
+/// Returns where in a line that is no setting a secret may begin: behind the first word that may be the name of one, as
+/// in `password hunter2`.
+pub(super) fn secret_behind(text: &str) -> Option<usize> {
+    if holds_private_key(text) {
+        return Some(0);
+    }
+    // A name stands in front; looking at every word of a long line would take long.
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).take(6);
+    let name = words.find(|word| word.len() <= names::LONGEST_NAME && names::may_be_secret(word))?;
+    Some(name.as_ptr() as usize - text.as_ptr() as usize + name.len())
+}
+
+/// Returns where a secret may begin in a header, when its writer took the brackets for part of a setting:
+/// `[wifi_key = hunter2]`.
+pub(super) fn secret_in_brackets(header: &str) -> Option<usize> {
+    // The conditions of [match ...] are written with equals signs.
+    let condition = names::after_name(header, "match").is_some();
+    let at = secret_behind(header).filter(|_| !condition)?;
+    header[at..]
+        .trim_start_matches(is_blank)
+        .starts_with(['=', ':'])
+        .then_some(at)
+}
+
 /// Words for a private key, wherever it stands.
 pub(super) fn private_key() -> Refusal {
     Refusal {
@@ -115,17 +143,18 @@ pub(super) fn private_key() -> Refusal {
 
 /// Whether a private key, or its first line, stands here.
 pub(super) fn holds_private_key(text: &str) -> bool {
-    text.contains("PRIVATE KEY")
+    characters::plain(text).contains("PRIVATE KEY")
 }
 
 /// Whether the lines of a private key follow.
 pub(super) fn begins_private_key(text: &str) -> bool {
-    holds_private_key(text) && text.contains("-----BEGIN") && !ends_private_key(text)
+    // Not all of the hyphens: word processors make dashes of them.
+    holds_private_key(text) && text.contains("BEGIN") && !ends_private_key(text)
 }
 
 /// Whether a line is the last of a private key (RFC 7468).
 pub(super) fn ends_private_key(text: &str) -> bool {
-    text.contains("-----END")
+    text.contains("-----END") || (holds_private_key(text) && text.contains("END "))
 }
 
 /// Whether a line may be one of those between the first and the last of a private key: base64, or a header of the

@@ -1,7 +1,10 @@
 //! From texts to typed values, as the schema says.
 
+use std::borrow::Cow;
+
 use super::Context;
 use super::address::{Refusal, refuse};
+use super::characters;
 use super::document::{Entry, Setting};
 use super::findings::Place;
 use super::header::unquote;
@@ -31,12 +34,12 @@ pub(super) fn items<'a>(
     let mut items = Vec::new();
     for entry in &setting.entries {
         for piece in values(entry, key) {
+            let text = meant(piece.text(), key);
             let place = Place {
                 piece,
                 section: Some(section),
                 key: Some(key.name),
-                mask_from: (key.secret || holds_private_key(piece.text()))
-                    .then(|| entry.value.trim().offset()),
+                mask_from: (key.secret || holds_private_key(&text)).then(|| entry.value.trim().offset()),
             };
             if items.len() == LIST_LIMIT {
                 let outcome = refuse(text!(
@@ -47,21 +50,34 @@ pub(super) fn items<'a>(
                 items.push(Item { place, outcome });
                 return Some(items);
             }
-            let outcome = value(piece.text(), key.kind, context);
+            let outcome = value(&text, key.kind, context);
             items.push(Item { place, outcome });
         }
     }
     (!items.is_empty()).then_some(items)
 }
 
+/// Whether every character of a value counts as it is, curly quotes and all.
+pub(super) fn to_the_letter(key: &Key<'_>) -> bool {
+    key.secret
+}
+
+/// Returns what is meant by a text of this setting.
+fn meant<'t>(text: &'t str, key: &Key<'_>) -> Cow<'t, str> {
+    match to_the_letter(key) {
+        true => Cow::Borrowed(text),
+        false => characters::plain(text),
+    }
+}
+
 /// Splits the text of an entry into values, and frees each of comment and quotes.
 pub(super) fn values<'a>(entry: &Entry<'a>, key: &Key<'_>) -> Vec<Piece<'a>> {
     let whole = entry.value;
-    let text = whole.text();
+    let meant = meant(whole.text(), key);
     let text = if key.is_literal() {
-        text
+        &meant
     } else {
-        before_comment(text)
+        before_comment(&meant)
     };
     let text = text.trim_matches(is_blank);
     let parts = match key.list {
@@ -69,11 +85,21 @@ pub(super) fn values<'a>(entry: &Entry<'a>, key: &Key<'_>) -> Vec<Piece<'a>> {
         List::Words => words(whole_quoted(text)),
     };
     let bare = |part| unquote(part).trim_matches(is_blank);
-    parts
-        .into_iter()
-        .map(|part| whole.part(bare(part)))
-        .filter(|piece| !piece.text().is_empty())
+    let parts = parts.into_iter().map(bare).filter(|part| !part.is_empty());
+    characters::origins(whole.text(), &meant, parts)
+        .map(|part| whole.part(part))
         .collect()
+}
+
+/// Returns an entry's value without the comment behind it.
+pub(super) fn without_comment<'a>(value: Piece<'a>, key: &Key<'_>) -> Piece<'a> {
+    if key.is_literal() {
+        return value.trim();
+    }
+    let meant = meant(value.text(), key);
+    let before = before_comment(&meant);
+    let origin = characters::origins(value.text(), &meant, [before]).next();
+    origin.map_or(value, |origin| value.part(origin)).trim()
 }
 
 /// Frees a whole list of the quotes around it.
