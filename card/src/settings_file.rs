@@ -7,6 +7,8 @@ use std::path::Path;
 use genpack_spec::layout::card::SYSTEM_INI;
 use genpack_spec::report::SettingsFile;
 use genpack_spec::system_ini::SIZE_LIMIT;
+use genpack_spec::text;
+use genpack_spec::text::Text;
 
 /// What the search for `system.ini` brought.
 #[derive(Debug)]
@@ -29,7 +31,12 @@ pub fn read_settings(root: &Path) -> FoundSettings {
                 bytes: Vec::new(),
             };
         }
-        Err(error) => return unusable(SYSTEM_INI.into(), format!("the card can't be read ({error})")),
+        Err(error) => {
+            return unusable(
+                SYSTEM_INI.into(),
+                text!("the card can't be read ({reason})", reason = error),
+            );
+        }
     };
     let path = root.join(&name);
     match read_bounded(&path) {
@@ -41,7 +48,7 @@ pub fn read_settings(root: &Path) -> FoundSettings {
     }
 }
 
-fn unusable(name: String, reason: String) -> FoundSettings {
+fn unusable(name: String, reason: Text) -> FoundSettings {
     FoundSettings {
         state: SettingsFile::Unusable { name, reason },
         bytes: Vec::new(),
@@ -62,22 +69,24 @@ fn find(root: &Path) -> io::Result<Option<String>> {
     Ok(names.into_iter().next())
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = fs::metadata(path).map_err(|error| format!("it can't be read ({error})"))?;
+fn read_bounded(path: &Path) -> Result<Vec<u8>, Text> {
+    let unreadable = |error: io::Error| text!("it can't be read ({reason})", reason = error);
+    let metadata = fs::metadata(path).map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err("it is a folder, not a file".into());
+        return Err(text!("it is a folder, not a file"));
     }
     if !metadata.is_file() {
-        return Err("it is not an ordinary file".into());
+        return Err(text!("it is not an ordinary file"));
     }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(SIZE_LIMIT as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("it can't be read ({error})"))?;
+        .map_err(unreadable)?;
     if bytes.len() > SIZE_LIMIT {
         let megabytes = metadata.len() as f64 / 1_048_576.0;
-        return Err(format!(
-            "it is {megabytes:.1} MB long, and a settings file may have 1 MB at most"
+        return Err(text!(
+            "it is {size} MB long, and a settings file may have 1 MB at most",
+            size = format!("{megabytes:.1}")
         ));
     }
     Ok(bytes)
@@ -121,7 +130,7 @@ mod tests {
         let SettingsFile::Unusable { reason, .. } = state(dir.path()) else {
             panic!("a folder was used")
         };
-        assert_eq!(reason, "it is a folder, not a file");
+        assert_eq!(reason.english(), "it is a folder, not a file");
 
         fs::remove_dir(&path).unwrap();
         fs::write(&path, vec![b'#'; SIZE_LIMIT]).unwrap();
@@ -131,7 +140,7 @@ mod tests {
             panic!("5 MB were used")
         };
         assert_eq!(
-            reason,
+            reason.english(),
             "it is 5.0 MB long, and a settings file may have 1 MB at most"
         );
     }

@@ -8,7 +8,8 @@ use genpack_card::Card;
 use genpack_spec::layout::card::STATUS_TXT;
 use genpack_spec::report::{BootReport, Notice, RunReport, ServiceReport, Severity};
 use genpack_spec::settings::Settings;
-use genpack_spec::status;
+use genpack_spec::status::{self, Moment};
+use genpack_spec::text;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
@@ -100,6 +101,18 @@ async fn finished(task: &mut Option<JoinHandle<Result<()>>>) -> Result<()> {
     }
 }
 
+/// Writes `STATUS.txt` unless the card has one that tells the same, from this boot or an earlier one: each write wears
+/// the card.
+fn write_if_news(card: &Card, text: &str) -> Result<()> {
+    // What can't be read is not what it should be.
+    let there = card.read(STATUS_TXT).ok().flatten();
+    let there = there.and_then(|bytes| String::from_utf8(bytes).ok());
+    match there {
+        Some(old) if status::same_content(&old, text) => Ok(()),
+        _ => card.write(STATUS_TXT, text.as_bytes()),
+    }
+}
+
 /// What there is to tell, and where it has been told.
 struct Reporter {
     paths: Paths,
@@ -116,7 +129,7 @@ struct Reporter {
     begin: Instant,
     patience: Duration,
     schedule: Schedule,
-    /// The text that is on the card, written in this life.
+    /// The text that is on the card, written or confirmed in this life.
     on_card: Option<Arc<str>>,
     /// The text that is being written, and the problems that it tells.
     pending: Option<(Arc<str>, usize)>,
@@ -168,7 +181,10 @@ impl Reporter {
                 self.services_done = true;
                 self.bus_notice = Some(Notice {
                     severity: Severity::Error,
-                    text: format!("The device's service manager can't be reached ({reason})."),
+                    text: text!(
+                        "The device's service manager can't be reached ({reason}).",
+                        reason
+                    ),
                 });
                 self.run.services = self.unset_services();
             }
@@ -182,11 +198,7 @@ impl Reporter {
             .map(|(unit, wanted)| ServiceReport {
                 unit: unit.clone(),
                 wanted: *wanted,
-                problem: Some(format!(
-                    "{} could not be turned {}, because the device's service manager can't be reached.",
-                    unit.as_str().trim_end_matches(".service"),
-                    if *wanted { "on" } else { "off" }
-                )),
+                problem: Some(services::unreachable(unit, *wanted)),
             })
             .collect()
     }
@@ -233,7 +245,7 @@ impl Reporter {
             self.publish();
         }
         if self.on_card.is_some() && self.writing.is_none() {
-            let text = status::status_txt(&self.boot, Some(&self.run), None);
+            let text = self.text();
             match &self.on_card {
                 Some(old) if status::same_content(old, &text) => self.schedule.settled(),
                 _ => self.schedule.changed(Instant::now()),
@@ -279,18 +291,21 @@ impl Reporter {
 
     /// Starts to write `STATUS.txt`: on a thread of its own, because a slow card takes seconds.
     fn write(&mut self, now: Instant) {
-        let text = status::status_txt(
-            &self.boot,
-            Some(&self.run),
-            time::written_at(self.boot.image.epoch).as_deref(),
-        );
-        let text: Arc<str> = text.into();
+        let text: Arc<str> = self.text().into();
         self.pending = Some((text.clone(), status::problem_count(&self.boot, &self.run)));
         self.schedule.written(now);
         let card = Card::at(self.paths.card());
-        self.writing = Some(tokio::task::spawn_blocking(move || {
-            card.write(STATUS_TXT, text.as_bytes())
-        }));
+        self.writing = Some(tokio::task::spawn_blocking(move || write_if_news(&card, &text)));
+    }
+
+    fn text(&self) -> String {
+        let moment = Moment {
+            time: time::now(self.boot.image.epoch, &self.boot.timezone),
+            synchronised: time::is_synchronised(),
+            card: files::room(&self.paths.card()),
+            memory: files::room(&self.paths.overlay()),
+        };
+        status::status_txt(&self.boot, Some(&self.run), Some(&moment))
     }
 
     fn wrote(&mut self, outcome: Result<()>) {

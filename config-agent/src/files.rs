@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 
+use genpack_spec::status::Room;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::statvfs::statvfs;
 use tokio::io::unix::AsyncFd;
 
 /// Replaces a file on a tmpfs so that readers see the old text or the new one; makes its directory.
@@ -19,6 +21,16 @@ pub fn write_atomic(path: &Path, text: &str) -> io::Result<()> {
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .and_then(|()| fs::rename(&temporary, path))
         .inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// Returns the room of the file system that is mounted at `path`; none when nothing is there.
+pub fn room(path: &Path) -> Option<Room> {
+    let state = statvfs(path).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(state.fragment_size());
+    Some(Room {
+        free: bytes(state.blocks_available()),
+        total: bytes(state.blocks()),
+    })
 }
 
 /// Watches a directory for files that appear or are replaced.

@@ -7,6 +7,8 @@ use genpack_spec::cmdline::Slot;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::report::{BootReport, Notice, SettingsFile, Severity};
 use genpack_spec::settings::Settings;
+use genpack_spec::text;
+use genpack_spec::text::{Language, Text};
 use genpack_spec::types::{Hostname, TimeZone};
 use serde::de::DeserializeOwned;
 
@@ -26,22 +28,24 @@ pub struct Loaded {
 /// Reads both.
 pub fn load(paths: &Paths) -> Loaded {
     let mut notices = Vec::new();
-    let mut notice = |text: String| {
-        log::warn!("{text}");
+    let mut notice = |text: Text| {
+        log::warn!("{}", text.english());
         notices.push(Notice {
             severity: Severity::Error,
             text,
         });
     };
     let settings = read(&paths.settings()).unwrap_or_else(|problem| {
-        notice(format!(
-            "The settings could not be taken over from the start of the device ({problem}); defaults are used."
+        notice(text!(
+            "The settings could not be taken over from the start of the device ({problem}); defaults are used.",
+            problem
         ));
         Settings::default()
     });
     let boot = read(&paths.boot_report()).unwrap_or_else(|problem| {
-        notice(format!(
-            "The report about the start of the device is missing ({problem})."
+        notice(text!(
+            "The report about the start of the device is missing ({problem}).",
+            problem
         ));
         without_report(paths)
     });
@@ -64,6 +68,7 @@ fn without_report(paths: &Paths) -> BootReport {
         base: String::new(),
         kernel: String::new(),
         epoch: 0,
+        language: Language::default(),
     });
     let hostname = nix::unistd::gethostname()
         .ok()
@@ -71,6 +76,7 @@ fn without_report(paths: &Paths) -> BootReport {
         .and_then(|name| name.parse().ok())
         .unwrap_or_else(|| Hostname::default_for(&image.name, None));
     BootReport {
+        language: image.language,
         image,
         slot: Slot::A,
         hostname,
@@ -96,7 +102,7 @@ mod tests {
 
         fs::create_dir_all(paths.run_dir()).unwrap();
         fs::write(paths.settings(), "{\"network\": 5").unwrap();
-        assert!(load(&paths).notices[0].text.contains("settings.json"));
+        assert!(load(&paths).notices[0].text.english().contains("settings.json"));
 
         fs::write(paths.settings(), r#"{"services": {"nginx.service": false}}"#).unwrap();
         let loaded = load(&paths);

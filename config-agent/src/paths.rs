@@ -51,6 +51,11 @@ impl Paths {
         self.at(layout::BOOT_MOUNT)
     }
 
+    /// Returns the mount point of the memory that takes what is written at run time.
+    pub fn overlay(&self) -> PathBuf {
+        self.at(layout::OVERLAY_MOUNT)
+    }
+
     /// Returns where the resolver's data is written.
     pub fn resolv_conf(&self) -> PathBuf {
         self.at(layout::RESOLV_CONF)

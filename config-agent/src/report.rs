@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use genpack_spec::report::{AddressOrigin, AddressReport, LinkReport, RunReport};
 use genpack_spec::settings::{Method, Network, Settings};
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use ipnet::IpNet;
 
 use crate::net::lease::Lease;
@@ -16,7 +18,7 @@ pub fn link(
     port: &Port,
     lease: Option<&Lease>,
     complaint: Option<&Complaint>,
-    failures: &[String],
+    failures: &[Text],
 ) -> LinkReport {
     let network = settings.network_for(&port.name, port.mac);
     let addresses: Vec<AddressReport> = port
@@ -30,9 +32,9 @@ pub fn link(
         .collect();
     let mut problems = failures.to_vec();
     for address in port.addresses.iter().filter(|address| address.duplicate) {
-        problems.push(format!(
-            "Another device on this network already uses the address {}.",
-            address.net.addr()
+        problems.push(text!(
+            "Another device on this network already uses the address {address}.",
+            address = address.net.addr()
         ));
     }
     problems.extend(no_address(port, &network, &addresses, complaint));
@@ -52,7 +54,7 @@ fn no_address(
     network: &Network,
     addresses: &[AddressReport],
     complaint: Option<&Complaint>,
-) -> Option<String> {
+) -> Option<Text> {
     let reachable = addresses
         .iter()
         .any(|address| address.origin != AddressOrigin::LinkLocal);
@@ -60,12 +62,12 @@ fn no_address(
         return None;
     }
     match complaint? {
-        Complaint::Silent => Some(
+        Complaint::Silent => Some(text!(
             "Nothing on this network gives the device an address (no DHCP server answers); it keeps asking."
-                .into(),
-        ),
-        Complaint::Unusable(problem) => Some(format!(
-            "The DHCP server on this network answers with something that can't be used: {problem}."
+        )),
+        Complaint::Unusable(problem) => Some(text!(
+            "The DHCP server on this network answers with something that can't be used: {problem}.",
+            problem = problem.clone()
         )),
     }
 }
@@ -173,7 +175,7 @@ mod tests {
         let report = report(&port, None);
         assert!(report.addresses.is_empty());
         assert!(
-            report.problems[0].contains("2001:db8::5"),
+            report.problems[0].english().contains("2001:db8::5"),
             "{:?}",
             report.problems
         );

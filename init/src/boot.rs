@@ -13,13 +13,15 @@ use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::report::{BootReport, Severity};
 use genpack_spec::status::BootFailure;
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use genpack_spec::types::{Hostname, TimeZone};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 
 use crate::boot_partition::{self, BootPartition};
 use crate::devices::Devices;
-use crate::failure::{during, explain_and_restart};
+use crate::failure::{during, explain_and_restart, language};
 use crate::files::Roots;
 use crate::identity::Identity;
 use crate::log::{self, Log};
@@ -37,21 +39,21 @@ pub fn run() -> ! {
             let text = text
                 .or_else(|| panic.downcast_ref::<&str>().copied())
                 .unwrap_or("no reason given");
-            BootFailure::Other(format!("an internal error: {text}"))
+            BootFailure::Other(text!("an internal error: {reason}", reason = text))
         }
     };
-    let tried: Vec<_> = log.notices.into_iter().map(|notice| notice.text).collect();
+    let tried: Vec<Text> = log.notices.into_iter().map(|notice| notice.text).collect();
     explain_and_restart(&failure, &tried)
 }
 
 fn steps(log: &mut Log) -> Result<Infallible, BootFailure> {
     log.step("kernel file systems", |_| mounts::kernel_file_systems())
-        .map_err(during("mounting /dev and /proc"))?;
-    let text =
-        fs::read_to_string("/proc/cmdline").map_err(|e| during("reading the kernel parameters")(e.into()))?;
+        .map_err(during(text!("mounting /dev and /proc")))?;
+    let text = fs::read_to_string("/proc/cmdline")
+        .map_err(|e| during(text!("reading the kernel parameters"))(e.into()))?;
     let cmdline = Cmdline::parse(&text);
 
-    let devices = Devices::open().map_err(during("looking for devices"))?;
+    let devices = Devices::open().map_err(during(text!("looking for devices")))?;
     log.step("modules", |_| devices.load_all());
     let partition = log.step("boot partition", |_| {
         boot_partition::find_and_mount(&devices, &cmdline)
@@ -63,10 +65,10 @@ fn steps(log: &mut Log) -> Result<Infallible, BootFailure> {
     log.step("overlay", |_| system::mount_overlay())?;
     let image = system::image_info()?;
     log.step("settings", |log| apply_settings(&image, &cmdline, log))
-        .map_err(during("applying the settings"))?;
+        .map_err(during(text!("applying the settings")))?;
     switch_root::leave_shutdown_program().unwrap_or_else(|error| log::warn(&format!("{error:#}")));
     log::info(&format!("handing over to the system after {} ms", log.elapsed()));
-    switch_root::switch().map_err(during("handing over to the system"))
+    switch_root::switch().map_err(during(text!("handing over to the system")))
 }
 
 /// Step 4 on a dirty card. The checker comes from the system image, which lies on the card; see [`fsck`].
@@ -74,12 +76,15 @@ fn check_card(partition: &BootPartition, cmdline: &Cmdline, log: &mut Log) -> Re
     if let Err(error) = fsck::stage() {
         log.notice(
             Severity::Warning,
-            format!("The card could not be checked: {error:#}."),
+            text!(
+                "The card could not be checked: {reason}.",
+                reason = format!("{error:#}")
+            ),
         );
         return Ok(());
     }
     for target in [layout::SYSTEM_MOUNT, layout::BOOT_MOUNT] {
-        mounts::unmount(target).map_err(during("unmounting the card to check it"))?;
+        mounts::unmount(target).map_err(during(text!("unmounting the card to check it")))?;
     }
     fsck::check(&partition.device, log);
     boot_partition::mount_again(&partition.device)?;
@@ -109,13 +114,18 @@ fn apply_settings(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result
         if let Err(error) = roots.write(&entry) {
             log.notice(
                 Severity::Error,
-                format!("The file {} could not be written: {error}.", entry.path),
+                text!(
+                    "The file {file} could not be written: {reason}.",
+                    file = &entry.path,
+                    reason = error
+                ),
             );
         }
     }
     let report = BootReport {
         image: image.clone(),
         slot: cmdline.slot,
+        language: language(&read.settings, image.language),
         hostname,
         timezone: read
             .settings

@@ -10,6 +10,8 @@ use genpack_spec::cmdline::{Cmdline, Slot};
 use genpack_spec::layout;
 use genpack_spec::layout::card::slot_dir;
 use genpack_spec::status::BootFailure;
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use nix::mount::MsFlags;
 
 use crate::devices::Devices;
@@ -57,7 +59,7 @@ pub fn find_and_mount(devices: &Devices, cmdline: &Cmdline) -> Result<BootPartit
                 Err(error) => {
                     log::warn(&format!("{error:#}"));
                     if kind != Match::AnyFat {
-                        unreadable = Some(error.root_cause().to_string());
+                        unreadable = Some(Text::verbatim(error.root_cause()));
                     }
                 }
             }
@@ -89,7 +91,7 @@ pub fn mount(device: &str) -> Result<()> {
 
 /// Mounts the card again after [`crate::fsck`] had it.
 pub fn mount_again(device: &str) -> Result<(), BootFailure> {
-    mount(device).map_err(failure::during("mounting the card again"))
+    mount(device).map_err(failure::during(text!("mounting the card again")))
 }
 
 fn has_slot(slot: Slot) -> bool {

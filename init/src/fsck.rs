@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use genpack_spec::layout;
 use genpack_spec::report::Severity;
+use genpack_spec::text;
 
 use crate::log::Log;
 
@@ -32,15 +33,20 @@ pub fn check(device: &str, log: &mut Log) {
     match run(device) {
         Ok(true) => log.notice(
             Severity::Note,
-            "The card was not ejected or switched off cleanly last time. It was checked and repaired.",
+            text!("The card was not ejected or switched off cleanly last time. It was checked and repaired."),
         ),
         Ok(false) => log.notice(
             Severity::Note,
-            "The card was not ejected or switched off cleanly last time. It was checked, and nothing is lost.",
+            text!(
+                "The card was not ejected or switched off cleanly last time. It was checked, and nothing is lost."
+            ),
         ),
         Err(error) => log.notice(
             Severity::Warning,
-            format!("The card was not ejected or switched off cleanly last time, and it could not be checked: {error:#}."),
+            text!(
+                "The card was not ejected or switched off cleanly last time, and it could not be checked: {reason}.",
+                reason = format!("{error:#}")
+            ),
         ),
     }
     if let Err(error) = fs::remove_dir_all(layout::FSCK_STAGE) {

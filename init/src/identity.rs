@@ -6,6 +6,7 @@ use genpack_card::Card;
 use genpack_spec::layout::DEVICE_KEY_BYTES;
 use genpack_spec::layout::card::DEVICE_KEY;
 use genpack_spec::report::Severity;
+use genpack_spec::text;
 use sha2::{Digest, Sha256};
 use ssh_key::private::{Ed25519Keypair, PrivateKey};
 
@@ -23,7 +24,10 @@ impl Identity {
         let stored = card.read(DEVICE_KEY).unwrap_or_else(|error| {
             log.notice(
                 Severity::Warning,
-                format!("The identity of this device can't be read from the card: {error:#}."),
+                text!(
+                    "The identity of this device can't be read from the card: {reason}.",
+                    reason = format!("{error:#}")
+                ),
             );
             None
         });
@@ -32,7 +36,10 @@ impl Identity {
                 Ok(seed) => return Identity { seed },
                 Err(_) => log.notice(
                     Severity::Warning,
-                    format!("The file {DEVICE_KEY} was damaged. The device has a new identity, and SSH will say so."),
+                    text!(
+                        "The file {file} was damaged. The device has a new identity, and SSH will say so.",
+                        file = DEVICE_KEY
+                    ),
                 ),
             }
         }
@@ -40,8 +47,9 @@ impl Identity {
         if let Err(error) = card.write(DEVICE_KEY, &identity.seed) {
             log.notice(
                 Severity::Warning,
-                format!(
-                    "The card can't be written ({error:#}). The device has a new identity at every start."
+                text!(
+                    "The card can't be written ({reason}). The device has a new identity at every start.",
+                    reason = format!("{error:#}")
                 ),
             );
         }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use genpack_spec::report::{Notice, Severity, Timing};
+use genpack_spec::text::Text;
 
 /// The log of one boot: every step with its duration, and what a person should know.
 #[derive(Debug)]
@@ -40,12 +41,10 @@ impl Log {
     }
 
     /// Remembers something for the person, as a whole sentence, and logs it.
-    pub fn notice(&mut self, severity: Severity, text: impl Into<String>) {
-        let text = text.into();
-        if severity == Severity::Note {
-            info(&text)
-        } else {
-            warn(&text)
+    pub fn notice(&mut self, severity: Severity, text: Text) {
+        match severity {
+            Severity::Note => info(&text.english()),
+            _ => warn(&text.english()),
         }
         self.notices.push(Notice { severity, text });
     }

@@ -9,6 +9,8 @@ use genpack_spec::image::{self, ImageInfo, SUPERBLOCK_BYTES};
 use genpack_spec::layout;
 use genpack_spec::layout::card::{SYSTEM_IMG, slot_dir};
 use genpack_spec::status::BootFailure;
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use nix::mount::MsFlags;
 
 use crate::failure::during;
@@ -26,12 +28,13 @@ pub fn mount_image(slot: Slot) -> Result<(), BootFailure> {
     if !path.exists() {
         return Err(BootFailure::SystemMissing);
     }
-    let (head, length) = read_head(&path).map_err(|error| BootFailure::SystemUnusable(error.to_string()))?;
+    let (head, length) =
+        read_head(&path).map_err(|error| BootFailure::SystemUnusable(Text::verbatim(error)))?;
     image::check_superblock(&head, length).map_err(BootFailure::SystemDamaged)?;
-    let device = LoopDevice::attach(&path).map_err(during("preparing the system image"))?;
+    let device = LoopDevice::attach(&path).map_err(during(text!("preparing the system image")))?;
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
     mount(device.path(), layout::SYSTEM_MOUNT, "squashfs", flags, "")
-        .map_err(|error| BootFailure::SystemUnusable(error.root_cause().to_string()))
+        .map_err(|error| BootFailure::SystemUnusable(Text::verbatim(error.root_cause())))
 }
 
 /// Returns the first bytes of a file and its length.
@@ -45,7 +48,7 @@ fn read_head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
 
 /// Step 6: a writable layer in memory over the system image.
 pub fn mount_overlay() -> Result<(), BootFailure> {
-    let doing = "preparing the memory for what is written at run time";
+    let doing = || text!("preparing the memory for what is written at run time");
     mount(
         "overlay",
         layout::OVERLAY_MOUNT,
@@ -53,24 +56,24 @@ pub fn mount_overlay() -> Result<(), BootFailure> {
         MsFlags::empty(),
         "mode=0755",
     )
-    .map_err(during(doing))?;
+    .map_err(during(doing()))?;
     let (upper, work) = (
         format!("{}/upper", layout::OVERLAY_MOUNT),
         format!("{}/work", layout::OVERLAY_MOUNT),
     );
     for folder in [&upper, &work] {
-        std::fs::create_dir(folder).map_err(|error| during(doing)(error.into()))?;
+        std::fs::create_dir(folder).map_err(|error| during(doing())(error.into()))?;
     }
     let data = format!(
         "lowerdir={},upperdir={upper},workdir={work}",
         layout::SYSTEM_MOUNT
     );
-    mount("genpack", NEW_ROOT, "overlay", MsFlags::empty(), &data).map_err(during(doing))
+    mount("genpack", NEW_ROOT, "overlay", MsFlags::empty(), &data).map_err(during(doing()))
 }
 
 /// Returns what the mounted system image says about itself.
 pub fn image_info() -> Result<ImageInfo, BootFailure> {
     let path = Path::new(layout::SYSTEM_MOUNT).join(layout::IMAGE_INFO.trim_start_matches('/'));
     let read = || -> anyhow::Result<ImageInfo> { Ok(serde_json::from_slice(&std::fs::read(&path)?)?) };
-    read().map_err(during("reading what the system image says about itself"))
+    read().map_err(during(text!("reading what the system image says about itself")))
 }

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+use crate::text::{Language, Text};
+
 /// What an image says about itself; `/usr/lib/genpack/image.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageInfo {
@@ -16,6 +19,9 @@ pub struct ImageInfo {
     /// The moment that the image stands for, in seconds since 1970 (UTC); also the earliest time that the
     /// device's clock may show.
     pub epoch: u64,
+    /// The language in which the device speaks unless its owner chooses another; the blueprint's `language`.
+    #[serde(default)]
+    pub language: Language,
 }
 
 /// Size of a SquashFS superblock in bytes (kernel: `fs/squashfs/squashfs_fs.h`, `struct squashfs_super_block`).
@@ -23,21 +29,34 @@ pub const SUPERBLOCK_BYTES: usize = 96;
 
 /// Why a `system.img` can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.text().english())]
 pub enum Damage {
     /// Shorter than a superblock.
-    #[error("it is only {0} bytes long")]
     TooShort(u64),
     /// No SquashFS magic number.
-    #[error("it does not begin as a system image does")]
     NotSquashfs,
     /// Shorter than its superblock says.
-    #[error("it is cut off: {actual} of {expected} bytes are there")]
     Truncated {
         /// Bytes that the superblock promises.
         expected: u64,
         /// Bytes that the file has.
         actual: u64,
     },
+}
+
+impl Damage {
+    /// Returns it as a phrase for people.
+    pub fn text(&self) -> Text {
+        match self {
+            Damage::TooShort(length) => text!("it is only {length} bytes long", length),
+            Damage::NotSquashfs => text!("it does not begin as a system image does"),
+            Damage::Truncated { expected, actual } => text!(
+                "it is cut off: {actual} of {expected} bytes are there",
+                actual,
+                expected
+            ),
+        }
+    }
 }
 
 /// Checks the first [`SUPERBLOCK_BYTES`] of a file of `length` bytes: is a whole SquashFS there?

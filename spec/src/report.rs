@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cmdline::Slot;
 use crate::image::ImageInfo;
-use crate::text::Text;
+use crate::text::{Language, Text};
 use crate::types::{Hostname, MacAddress, TimeZone, UnitName};
 
 /// How much a diagnostic matters.
@@ -92,7 +92,7 @@ pub enum SettingsFile {
         /// Its name on the card, as found.
         name: String,
         /// Why, as a phrase.
-        reason: String,
+        reason: Text,
     },
 }
 
@@ -102,7 +102,7 @@ pub struct Notice {
     /// How much it matters.
     pub severity: Severity,
     /// A whole sentence.
-    pub text: String,
+    pub text: Text,
 }
 
 /// How long a step of the boot took.
@@ -121,6 +121,9 @@ pub struct BootReport {
     pub image: ImageInfo,
     /// The slot that was started.
     pub slot: Slot,
+    /// The language in which the device speaks.
+    #[serde(default)]
+    pub language: Language,
     /// The host name in effect.
     pub hostname: Hostname,
     /// The time zone in effect.
@@ -174,7 +177,7 @@ pub struct LinkReport {
     /// Default gateways in use.
     pub gateways: Vec<IpAddr>,
     /// What went wrong, as whole sentences.
-    pub problems: Vec<String>,
+    pub problems: Vec<Text>,
 }
 
 /// What came of one line of `[services]`.
@@ -185,7 +188,7 @@ pub struct ServiceReport {
     /// What the settings ask.
     pub wanted: bool,
     /// What went wrong, as a whole sentence; none when it is as wanted.
-    pub problem: Option<String>,
+    pub problem: Option<Text>,
 }
 
 /// What the config agent found and did; `/run/genpack/run-report.json`.

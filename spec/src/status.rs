@@ -1,43 +1,47 @@
-//! Every sentence that a device says to people: `STATUS.txt`, `README.txt`, the console.
-//!
-//! The texts made here are plain ASCII unless what they repeat is not. All functions are pure.
+//! What a device says to people: `STATUS.txt`, `README.txt`, the console. All functions are pure.
 
 mod device;
 mod failure;
+mod issue;
+mod moment;
+mod page;
 mod settings_file;
-mod text;
 mod verdict;
 
-pub use failure::{BootFailure, boot_failure_text};
-pub use text::date;
+pub use failure::{BootFailure, boot_failure_on_console, boot_failure_txt, countdown_on_console};
+pub use issue::issue_text;
+pub use moment::{Moment, Room, same_content};
+pub use page::date;
 
-use text::Page;
+use page::{Medium, Page};
 use verdict::Verdict;
 
 use crate::layout::card::{STATUS_TXT, SYSTEM_INI};
-use crate::report::{AddressOrigin, BootReport, RunReport};
-use crate::system_ini::shorten;
+use crate::report::{BootReport, RunReport};
+use crate::text;
+use crate::text::Language;
 
-/// Begins the line that says when a `STATUS.txt` was written.
-const WRITTEN: &str = "Written: ";
+/// The settings file, as texts name it.
+const SETTINGS_FILE: &str = SYSTEM_INI;
 
 /// Returns `STATUS.txt`: the verdict, every line of `system.ini` that was not used as written, and how to reach the
-/// device. CRLF line ends. `written_at` is the time (UTC) in the form in which it shall stand there.
-pub fn status_txt(boot: &BootReport, run: Option<&RunReport>, written_at: Option<&str>) -> String {
+/// device, in the language of the boot. CRLF line ends.
+pub fn status_txt(boot: &BootReport, run: Option<&RunReport>, moment: Option<&Moment>) -> String {
     let verdict = Verdict::of(boot, run);
-    let mut page = Page::default();
-    page.paragraph(&format!("{} {}", verdict.sentence, verdict.remark));
+    let mut page = Page::new(boot.language, Medium::Card);
+    page.sentences("", &[verdict.sentences, Vec::from_iter(verdict.remark)].concat());
     settings_file::write(boot, &mut page);
     if !verdict.attention.is_empty() {
-        page.heading("What needs attention");
+        page.heading(&text!("What needs attention"));
         for sentence in &verdict.attention {
             page.item("* ", sentence);
         }
     }
-    device::write(boot, run, &mut page);
-    if let Some(time) = written_at {
+    device::write(boot, run, moment, &mut page);
+    if let Some((label, time)) = moment.and_then(moment::last_line) {
+        let labels = page.labels("", 1, std::slice::from_ref(&label));
         page.blank();
-        page.line(format!("{WRITTEN}{time}"));
+        page.labelled(&labels, &label, &time);
     }
     card_text(&page.finish())
 }
@@ -47,70 +51,28 @@ pub fn problem_count(boot: &BootReport, run: &RunReport) -> usize {
     Verdict::of(boot, Some(run)).problems
 }
 
-/// Most lines of the text above the login prompt.
-const ISSUE_LINES: usize = 12;
-
-/// Longest verdict there, in characters: two lines.
-const ISSUE_VERDICT_LIMIT: usize = 110;
-
-/// Returns what the console shows above the login prompt: host name, addresses, verdict. LF line ends, at most
-/// 12 lines. Backslashes, which agetty(8) would interpret, are doubled.
-pub fn issue_text(boot: &BootReport, run: Option<&RunReport>) -> String {
-    let mut page = Page::default();
-    page.blank();
-    page.line(format!("  {}  ({})", boot.hostname, boot.image.name));
-    page.blank();
-    let mut addresses = Vec::new();
-    for link in run.iter().flat_map(|run| &run.links) {
-        let reaching = link
-            .addresses
-            .iter()
-            .filter(|a| a.origin != AddressOrigin::LinkLocal);
-        addresses.extend(reaching.map(|a| format!("  {:<10}  {}", link.name, a.address.addr())));
-    }
-    // Name, three blanks, verdict of at most two lines.
-    let room = ISSUE_LINES - 7;
-    if addresses.is_empty() {
-        page.line(match run {
-            Some(run) if run.started => "  This device has no address in the network.",
-            _ => "  Waiting for an address in the network ...",
-        });
-    } else if addresses.len() > room {
-        let more = addresses.split_off(room);
-        addresses.push(format!(
-            "  and {} more",
-            text::count(more.len(), "address", "addresses")
-        ));
-    }
-    for line in addresses {
-        page.line(line);
-    }
-    page.blank();
-    let verdict = Verdict::of(boot, run);
-    let pointer = format!(" See {STATUS_TXT} on the card.");
-    let sentence =
-        shorten(&verdict.sentence, ISSUE_VERDICT_LIMIT) + if verdict.problems == 0 { "" } else { &pointer };
-    page.item("  ", &sentence);
-    page.blank();
-    page.finish().replace('\\', "\\\\")
-}
-
 /// Returns the `README.txt` of a card. CRLF line ends.
-pub fn readme_txt(image_name: &str) -> String {
-    let mut page = Page::default();
-    page.paragraph(&format!("This card starts a device: {image_name}."));
+pub fn readme_txt(image_name: &str, language: Language) -> String {
+    let file = SETTINGS_FILE;
+    let mut page = Page::new(language, Medium::Card);
+    page.paragraph(&text!("This card starts a device: {name}.", name = image_name));
     page.blank();
-    page.paragraph(&format!(
-        "To change its settings, open {SYSTEM_INI} with Notepad, TextEdit or any other text editor. The file \
-         explains itself. Save it as plain text, eject the card, put it back into the device, and start the device."
+    page.paragraph(&text!(
+        "To change its settings, open {file} with Notepad, TextEdit or any other text editor. The file \
+         explains itself. Save it as plain text, eject the card, put it back into the device, and start the device.",
+        file
     ));
     page.blank();
-    page.paragraph(&format!(
-        "The device answers in {STATUS_TXT}: its name and its addresses, and for every line of {SYSTEM_INI} that it \
-         could not use, why, and what to write instead."
+    page.paragraph(&text!(
+        "The device answers in {answer}: its name and its addresses, and for every line of {file} that it \
+         could not use, why, and what to write instead.",
+        answer = STATUS_TXT,
+        file
     ));
     page.blank();
-    page.paragraph("Leave the folders boot and EFI alone: the device starts from them.");
+    page.paragraph(&text!(
+        "Leave the folders boot and EFI alone: the device starts from them."
+    ));
     card_text(&page.finish())
 }
 
@@ -128,13 +90,4 @@ pub fn card_text(text: &str) -> String {
         result.push_str("\r\n");
     }
     result
-}
-
-/// Whether two `STATUS.txt` say the same, whenever they were written.
-pub fn same_content(a: &str, b: &str) -> bool {
-    fn content(text: &str) -> impl Iterator<Item = &str> {
-        text.lines()
-            .filter(|line| !line.is_empty() && !line.starts_with(WRITTEN))
-    }
-    content(a).eq(content(b))
 }

@@ -5,6 +5,7 @@ mod common;
 use std::path::Path;
 
 use genpack_spec::cmdline::Slot;
+use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::image::{Damage, ImageInfo};
 use genpack_spec::report::{
     AddressOrigin, AddressReport, BootReport, LinkReport, Notice, RunReport, ServiceReport, SettingsFile,
@@ -12,23 +13,44 @@ use genpack_spec::report::{
 };
 use genpack_spec::settings::Method;
 use genpack_spec::status::{
-    BootFailure, boot_failure_text, card_text, issue_text, problem_count, readme_txt, same_content,
-    status_txt,
+    BootFailure, Moment, Room, boot_failure_on_console, boot_failure_txt, issue_text, problem_count,
+    readme_txt, same_content, status_txt,
 };
 use genpack_spec::system_ini::{Context, parse, template};
+use genpack_spec::text;
+use genpack_spec::text::Language;
 use genpack_spec::types::{Hostname, TimeZone};
+use unicode_width::UnicodeWidthStr;
 
-const WRITTEN: Option<&str> = Some("2026-11-23 04:52 UTC");
+fn moment() -> Moment {
+    Moment {
+        time: Some("2026-11-23 04:52 UTC".into()),
+        synchronised: true,
+        card: Some(Room {
+            free: 3_650_000_000,
+            total: 3_980_000_000,
+        }),
+        memory: Some(Room {
+            free: 371_000_000,
+            total: 384_000_000,
+        }),
+    }
+}
+
+fn facts() -> Facts {
+    Facts {
+        time_zones: Some(vec!["Asia/Tokyo".parse().expect("a valid name")]),
+        features: Some([Feature::Ssh, Feature::Ntp].into()),
+        ..Facts::default()
+    }
+}
 
 fn boot(file: &[u8]) -> BootReport {
     let default_hostname: Hostname = "web-123456".parse().expect("a valid name");
     let context = Context {
         default_hostname: &default_hostname,
-        time_zone: &|name| {
-            name.parse()
-                .ok()
-                .filter(|zone: &TimeZone| zone.as_str() == "Asia/Tokyo")
-        },
+        facts: &facts(),
+        machine: None,
     };
     let parsed = parse(file, &context);
     BootReport {
@@ -38,8 +60,10 @@ fn boot(file: &[u8]) -> BootReport {
             base: "debian:trixie".into(),
             kernel: "6.12.57+deb13-cloud-amd64".into(),
             epoch: 1_795_996_799,
+            language: Language::English,
         },
         slot: Slot::A,
+        language: Language::English,
         hostname: parsed.settings.system.hostname.unwrap_or(default_hostname),
         timezone: parsed.settings.system.timezone.unwrap_or_else(TimeZone::utc),
         file: SettingsFile::Read {
@@ -79,7 +103,7 @@ fn run() -> RunReport {
         ),
         address("fe80::5054:ff:fe12:3456/64", AddressOrigin::LinkLocal),
     ];
-    let mut first = link("enp0s3", 0x56, addresses);
+    let mut first = link("eth0", 0x56, addresses);
     first.gateways = vec!["192.168.1.1".parse().expect("an address")];
     RunReport {
         links: vec![first],
@@ -102,22 +126,24 @@ const THREE_BAD_LINES: &[u8] = b"\xef\xbb\xbf[system]\r\n\
 
 #[test]
 fn status_texts_read_well() {
-    let well = boot(template().as_bytes());
+    let well = boot(template(&facts()).as_bytes());
     let mut static_and_services =
         boot(b"[system]\nhostname = kitchen\nhostname = kueche\n[services]\nnginx =\n");
     static_and_services.notices.push(Notice {
         severity: Severity::Note,
-        text: "The card was not taken out properly and has been repaired.".into(),
+        text: text!(
+            "The card was not ejected or switched off cleanly last time. It was checked and repaired."
+        ),
     });
     let mut busy = run();
-    busy.links.push(link("enp0s4", 0x57, Vec::new()));
+    busy.links.push(link("eth1", 0x57, Vec::new()));
     busy.links.push(LinkReport {
         method: Method::Static,
-        ..link("enp0s5", 0x58, vec![address("10.0.0.2/8", AddressOrigin::Static)])
+        ..link("eth2", 0x58, vec![address("10.0.0.2/8", AddressOrigin::Static)])
     });
     busy.links.push(LinkReport {
         method: Method::Off,
-        ..link("enp0s6", 0x59, Vec::new())
+        ..link("eth3", 0x59, Vec::new())
     });
     busy.services = vec![
         ServiceReport {
@@ -136,11 +162,17 @@ fn status_texts_read_well() {
     failing.services = vec![ServiceReport {
         unit: "apache2".parse().unwrap(),
         wanted: false,
-        problem: Some("There is no service of this name on the device.".into()),
+        problem: Some(text!(
+            "There is no service named {name} on this device.",
+            name = "apache2"
+        )),
     }];
-    failing.links[0].problems = vec!["The network gave no name server.".into()];
+    failing.links[0].problems = vec![text!(
+        "Another device on this network already uses the address {address}.",
+        address = "192.168.1.30"
+    )];
     let mut no_cable = run();
-    no_cable.links = vec![link("enp0s3", 0x56, Vec::new()), link("enp0s4", 0x57, Vec::new())];
+    no_cable.links = vec![link("eth0", 0x56, Vec::new()), link("eth1", 0x57, Vec::new())];
     no_cable.dns = Vec::new();
     let starting = RunReport {
         started: false,
@@ -153,7 +185,7 @@ fn status_texts_read_well() {
     let folder = BootReport {
         file: SettingsFile::Unusable {
             name: "System.ini".into(),
-            reason: "it is a folder, not a file".into(),
+            reason: text!("it is a folder, not a file"),
         },
         ..boot(b"# nothing")
     };
@@ -188,14 +220,11 @@ fn status_texts_read_well() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden-status");
     let mut differences = Vec::new();
     let mut check = |name: &str, text: &str| {
-        assert!(
-            text.lines().all(|line| line.chars().count() <= 79),
-            "{name}: {text}"
-        );
+        assert!(text.lines().all(|line| line.width() <= 79), "{name}: {text}");
         differences.extend(common::compare(&folder.join(format!("{name}.txt")), text));
     };
     for (name, boot, run) in &cases {
-        let status = status_txt(boot, run.as_ref(), WRITTEN);
+        let status = status_txt(boot, run.as_ref(), Some(&moment()));
         assert_eq!(
             status.matches('\n').count(),
             status.matches("\r\n").count(),
@@ -210,7 +239,7 @@ fn status_texts_read_well() {
         }
         let issue = issue_text(boot, run.as_ref());
         assert!(
-            issue.lines().count() <= 12 && !issue.contains('\r'),
+            issue.lines().count() <= 18 && !issue.contains('\r'),
             "{name}: {issue}"
         );
         check(&format!("{name}.issue"), &issue);
@@ -219,33 +248,66 @@ fn status_texts_read_well() {
         expected: 82_837_504,
         actual: 41_418_752,
     });
-    let tried = ["The card was checked and has no other fault.".to_string()];
+    let tried = [text!(
+        "The card was not ejected or switched off cleanly last time. It was checked and repaired."
+    )];
     check(
         "boot-failure",
-        &card_text(&boot_failure_text(&cut_in_half, &tried)),
+        &boot_failure_txt(&cut_in_half, &tried, Language::English),
     );
     check(
         "boot-failure-card",
-        &boot_failure_text(&BootFailure::CardMissing, &[]),
+        &boot_failure_on_console(&BootFailure::CardMissing, &[], Language::English),
     );
-    check("readme", &readme_txt("web"));
-    check("template", &template());
+    check("readme", &readme_txt("web", Language::English));
+    check("template", &template(&facts()));
     common::assert_none(differences);
 }
 
 #[test]
 fn the_moment_of_writing_is_no_content() {
-    let (boot, run) = (boot(b""), run());
-    let text = |written| status_txt(&boot, Some(&run), written);
-    assert!(same_content(&text(WRITTEN), &text(None)));
-    assert!(same_content(&text(WRITTEN), &text(Some("2027-01-01 00:00 UTC"))));
-    assert!(!same_content(&text(WRITTEN), &status_txt(&boot, None, WRITTEN)));
+    for language in Language::ALL {
+        let (boot, run) = (
+            BootReport {
+                language,
+                ..boot(b"")
+            },
+            run(),
+        );
+        let text = |moment| status_txt(&boot, Some(&run), Some(&moment));
+        let later = Moment {
+            time: Some("2027-01-01 00:00 UTC".into()),
+            card: None,
+            memory: Some(Room { free: 1, total: 2 }),
+            ..moment()
+        };
+        assert!(same_content(&text(moment()), &text(later.clone())));
+        assert!(!same_content(
+            &text(moment()),
+            &status_txt(&boot, None, Some(&moment()))
+        ));
+
+        let unsure = Moment {
+            time: None,
+            synchronised: false,
+            ..moment()
+        };
+        let (sure, unsure) = (text(later), text(unsure));
+        assert!(
+            same_content(&sure, &unsure),
+            "the next boot begins without a clock"
+        );
+        assert!(
+            !same_content(&unsure, &sure),
+            "the clock came to be right: {unsure}"
+        );
+    }
 }
 
 #[test]
 fn what_a_person_typed_cannot_upset_the_page() {
     let hostile = b"[\x1b[2J\nkey\\n = \xe2\x80\xae\nWritten: never\n";
-    let status = status_txt(&boot(hostile), Some(&run()), WRITTEN);
+    let status = status_txt(&boot(hostile), Some(&run()), Some(&moment()));
     assert!(
         !status.contains(|c: char| c.is_control() && !matches!(c, '\r' | '\n')),
         "{status:?}"

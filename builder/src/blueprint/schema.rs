@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use genpack_spec::text::Language;
 use genpack_spec::types::UnitName;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -37,6 +38,9 @@ pub struct Blueprint {
     /// How the system image is compressed.
     #[serde(default)]
     pub compression: CompressionSetting,
+    /// The language in which the device speaks to people unless its owner chooses another.
+    #[serde(default)]
+    pub language: Language,
     /// The mirror to take packages from instead of the host's.
     #[serde(default)]
     pub mirror: Option<Mirror>,

@@ -92,6 +92,7 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         base: request.blueprint.base.to_string(),
         kernel: kernel.release.clone(),
         epoch: u64::from(request.epoch),
+        language: request.blueprint.language,
     };
     // Before the developer's own files come, so that none of them goes.
     progress.stage(next(), |_| tree::strip(&root))?;
@@ -215,8 +216,14 @@ fn write_disk(request: &Request, parts: &Parts, output: &Path, stage: &Stage) ->
         volume_id,
         volume_label: layout::BOOT_LABEL.into(),
         files: vec![
-            (SYSTEM_INI.into(), text(system_ini::template())),
-            (README_TXT.into(), text(status::readme_txt(&name))),
+            (
+                SYSTEM_INI.into(),
+                text(system_ini::template(&genpack_spec::facts::Facts::default())),
+            ),
+            (
+                README_TXT.into(),
+                text(status::readme_txt(&name, request.blueprint.language)),
+            ),
             (EFI_X86_64.into(), Content::Bytes(efi)),
             (GRUB_CFG.into(), text(cfg)),
             (in_slot(VMLINUZ), Content::File(parts.vmlinuz.clone())),

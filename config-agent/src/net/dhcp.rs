@@ -12,6 +12,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use genpack_spec::text::Text;
 use genpack_spec::types::MacAddress;
 use mozim::{DhcpV4Client, DhcpV4Config, DhcpV4Lease, DhcpV4State};
 use tokio::sync::mpsc::UnboundedSender;
@@ -31,7 +32,7 @@ pub enum Event {
     /// No server has answered for as long as one may be missing.
     Silent,
     /// A server answers, with something that can't be used: a phrase.
-    Unusable(String),
+    Unusable(Text),
 }
 
 /// What a client needs to know.

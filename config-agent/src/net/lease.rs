@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use genpack_spec::types::MacAddress;
 use ipnet::Ipv4Net;
 use mozim::DhcpV4Lease;
@@ -44,13 +46,13 @@ const MTU_RANGE: std::ops::RangeInclusive<u32> = 1280..=9216;
 
 impl Lease {
     /// Checks what a server sent at the time `now`. The error is a phrase.
-    pub fn from_server(sent: &DhcpV4Lease, now: u64) -> Result<Lease, String> {
+    pub fn from_server(sent: &DhcpV4Lease, now: u64) -> Result<Lease, Text> {
         let ip = sent.yiaddr;
         if ip.is_unspecified() || ip.is_broadcast() || ip.is_multicast() || ip.is_loopback() {
-            return Err(format!("{ip} can't be the address of a device"));
+            return Err(text!("{address} can't be the address of a device", address = ip));
         }
         let prefix = prefix_length(ip, sent.subnet_mask)?;
-        let address = Ipv4Net::new(ip, prefix).map_err(|error| error.to_string())?;
+        let address = Ipv4Net::new(ip, prefix).map_err(Text::verbatim)?;
         let search = sent.domain_search.clone().unwrap_or_default();
         let search = if search.is_empty() {
             sent.domain_name.iter().cloned().collect()
@@ -91,7 +93,7 @@ impl Lease {
 }
 
 /// A server that names no mask means the class of the address (RFC 950, 2.1).
-fn prefix_length(ip: Ipv4Addr, mask: Ipv4Addr) -> Result<u8, String> {
+fn prefix_length(ip: Ipv4Addr, mask: Ipv4Addr) -> Result<u8, Text> {
     if mask.is_unspecified() {
         return Ok(match ip.octets()[0] {
             0..=127 => 8,
@@ -103,7 +105,7 @@ fn prefix_length(ip: Ipv4Addr, mask: Ipv4Addr) -> Result<u8, String> {
     if bits.leading_ones() == bits.count_ones() {
         Ok(bits.leading_ones() as u8)
     } else {
-        Err(format!("{mask} is no netmask"))
+        Err(text!("{value} is not a netmask", value = mask))
     }
 }
 

@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use genpack_spec::settings::Settings;
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
@@ -34,7 +36,7 @@ pub struct Network {
     dhcp_sender: UnboundedSender<(u32, Event)>,
     ports: Vec<Port>,
     /// Sentences about the last pass, by port.
-    failures: BTreeMap<u32, Vec<String>>,
+    failures: BTreeMap<u32, Vec<Text>>,
     /// What DHCP has to complain about, by port.
     complaints: BTreeMap<u32, Complaint>,
 }
@@ -45,7 +47,7 @@ pub enum Complaint {
     /// No server answers.
     Silent,
     /// A server answers with nonsense: a phrase.
-    Unusable(String),
+    Unusable(Text),
 }
 
 /// Passes that a change may take to come into force; more would mean that somebody else undoes it.
@@ -103,7 +105,7 @@ impl Network {
     }
 
     /// Returns what of the last pass failed on a port, as sentences.
-    pub fn failures(&self, index: u32) -> &[String] {
+    pub fn failures(&self, index: u32) -> &[Text] {
         self.failures.get(&index).map_or(&[], Vec::as_slice)
     }
 
@@ -180,8 +182,8 @@ impl Network {
             if let Err(error) = apply::apply(&self.handle, step).await {
                 log::warn!("{step}: {error:#}");
                 failed += 1;
-                let sentence = format!("The device could not {}.", step.action);
-                self.failures.entry(step.index).or_default().push(sentence);
+                let failures = self.failures.entry(step.index).or_default();
+                failures.push(step.action.failure());
             }
         }
         failed
@@ -192,9 +194,9 @@ impl Network {
             log::warn!("{step}: done, and undone by something else");
             let failures = self.failures.entry(step.index).or_default();
             if failures.is_empty() {
-                failures.push(format!(
-                    "Something else on this device keeps changing the settings of {}.",
-                    step.port
+                failures.push(text!(
+                    "Something else on this device keeps changing the settings of {port}.",
+                    port = &step.port
                 ));
             }
         }
@@ -246,7 +248,7 @@ impl Network {
                 self.complaints.insert(index, Complaint::Silent);
             }
             Event::Unusable(problem) => {
-                log::warn!("{}: a DHCP server sent nonsense: {problem}", port.name);
+                log::warn!("{}: a DHCP server sent nonsense: {problem:?}", port.name);
                 self.complaints.insert(index, Complaint::Unusable(problem));
             }
         }

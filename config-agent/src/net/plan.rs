@@ -5,6 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use genpack_spec::settings::{Method, Network, Settings};
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::WIRED_METRIC;
@@ -204,6 +206,30 @@ impl fmt::Display for Step {
     /// Writes the step as a line for the journal and for golden tests.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.port, self.action)
+    }
+}
+
+impl Action {
+    /// Returns what to tell a person when it fails, as a sentence.
+    pub fn failure(&self) -> Text {
+        match self {
+            Action::StopDhcp | Action::StartDhcp => text!("The device could not ask for an address (DHCP)."),
+            Action::RemoveRoute(route) => text!("The device could not remove the route {route}.", route),
+            Action::RemoveAddress(net) => {
+                text!(
+                    "The device could not remove the address {address}.",
+                    address = net
+                )
+            }
+            Action::SetDown => text!("The device could not switch the port off."),
+            Action::Autoconf(_) => text!("The device could not turn on IPv6 autoconfiguration."),
+            Action::SetMtu(mtu) => text!("The device could not set the MTU to {mtu}.", mtu),
+            Action::SetUp => text!("The device could not switch the port on."),
+            Action::SetAddress(net, _) => {
+                text!("The device could not set the address {address}.", address = net)
+            }
+            Action::AddRoute(route) => text!("The device could not add the route {route}.", route),
+        }
     }
 }
 

@@ -6,11 +6,15 @@
 mod units;
 mod watch;
 
+pub use units::unreachable;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
 use genpack_spec::report::ServiceReport;
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use genpack_spec::types::UnitName;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -30,7 +34,7 @@ pub enum Event {
     /// The machine has finished starting.
     Started,
     /// systemd can't be reached so far: a phrase.
-    Unavailable(String),
+    Unavailable(Text),
 }
 
 /// Pauses between attempts to reach systemd grow from the first of these to the second.
@@ -49,7 +53,7 @@ pub async fn run(
     let mut wanted = Some(wanted);
     let mut told = false;
     let mut pause = PAUSES[0];
-    let mut reason = "the system bus has not started".to_string();
+    let mut reason = text!("the system bus has not started");
     let deadline = Instant::now() + patience;
     loop {
         let attempt = connect(&paths);
@@ -74,10 +78,9 @@ pub async fn run(
                 }
             }
             Err(error) => {
-                let now = format!("{error:#}");
-                if now != reason {
-                    log::warn!("systemd can't be reached: {now}");
-                    reason = now;
+                if error != reason {
+                    log::warn!("systemd can't be reached: {}", error.english());
+                    reason = error;
                 }
             }
         }
@@ -86,28 +89,38 @@ pub async fn run(
     }
 }
 
-/// Waits for the system bus and returns systemd's manager on it, once that answers.
-async fn connect(paths: &Paths) -> Result<ManagerProxy<'static>> {
+/// Waits for the system bus and returns systemd's manager on it, once that answers. The error is a phrase.
+async fn connect(paths: &Paths) -> Result<ManagerProxy<'static>, Text> {
     let socket = paths.bus_socket();
     files::wait_for(&socket)
         .await
-        .with_context(|| format!("waiting for {}", socket.display()))?;
+        .map_err(|error| text!("waiting for {file}: {error}", file = socket.display(), error))?;
+    let no_bus = |error: zbus::Error| {
+        text!(
+            "the system bus does not answer ({reason})",
+            reason = plain(&error)
+        )
+    };
+    let no_systemd = |error: zbus::Error| {
+        text!(
+            "systemd does not answer on the system bus ({reason})",
+            reason = plain(&error)
+        )
+    };
     let address = format!("unix:path={}", socket.display());
     let connection: Connection = zbus::connection::Builder::address(address.as_str())
         .method_timeout(ANSWER_LIMIT)
         .build()
         .await
-        .map_err(|error| anyhow!("the system bus does not answer ({})", plain(&error)))?;
+        .map_err(no_bus)?;
     let manager = ManagerProxy::builder(&connection)
         // Several of its properties change although systemd calls them constant.
         .cache_properties(CacheProperties::No)
         .build()
-        .await?;
-    // Without a subscriber systemd sends no signals.
-    manager
-        .subscribe()
         .await
-        .map_err(|error| anyhow!("systemd does not answer on the system bus ({})", plain(&error)))?;
+        .map_err(no_systemd)?;
+    // Without a subscriber systemd sends no signals.
+    manager.subscribe().await.map_err(no_systemd)?;
     Ok(manager)
 }
 

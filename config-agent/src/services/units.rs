@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::Result;
 use futures_util::StreamExt;
 use genpack_spec::report::ServiceReport;
+use genpack_spec::text;
+use genpack_spec::text::Text;
 use genpack_spec::types::UnitName;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use zbus::OwnedObjectPath;
@@ -36,7 +38,7 @@ pub async fn set(
         unit_path: manager.unit_path().await?,
         files_changed: false,
     };
-    let mut problems: HashMap<&UnitName, String> = HashMap::new();
+    let mut problems: HashMap<&UnitName, Text> = HashMap::new();
     for (unit, on) in wanted {
         if let Err(problem) = work.prepare(unit, *on).await {
             problems.insert(unit, problem);
@@ -65,7 +67,7 @@ pub async fn set(
             None => work.verify(unit, *on, results.get(unit)).await,
         };
         if let Some(problem) = &problem {
-            log::warn!("{problem}");
+            log::warn!("{}", problem.english());
         }
         reports.push(ServiceReport {
             unit: unit.clone(),
@@ -85,12 +87,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Sets masks and links. The error is a sentence.
-    async fn prepare(&mut self, unit: &UnitName, on: bool) -> Result<(), String> {
+    async fn prepare(&mut self, unit: &UnitName, on: bool) -> Result<(), Text> {
         if !self.exists(unit) {
-            return Err(format!(
-                "There is no service named {} on this device.",
-                short(unit)
-            ));
+            return Err(no_service(short(unit)));
         }
         let mask = self.paths.unit_mask(unit);
         let masked = fs::read_link(&mask).is_ok_and(|target| target == Path::new("/dev/null"));
@@ -129,7 +128,7 @@ impl Work<'_> {
     }
 
     /// Enables a unit until the next restart; the settings say it again then.
-    async fn enable(&mut self, unit: &UnitName) -> Result<(), String> {
+    async fn enable(&mut self, unit: &UnitName) -> Result<(), Text> {
         let name = unit.to_string();
         let state = self
             .manager
@@ -151,7 +150,7 @@ impl Work<'_> {
     }
 
     /// Starts or stops; returns the job to wait for. The error is a sentence.
-    async fn begin(&self, unit: &UnitName, on: bool) -> Result<Option<OwnedObjectPath>, String> {
+    async fn begin(&self, unit: &UnitName, on: bool) -> Result<Option<OwnedObjectPath>, Text> {
         let (name, mode) = (unit.to_string(), "replace".to_string());
         let job = if on {
             log::info!("starting {unit}");
@@ -171,7 +170,7 @@ impl Work<'_> {
     }
 
     /// Returns what is not as wanted, as a sentence. `result` is systemd's word for how the job ended.
-    async fn verify(&self, unit: &UnitName, on: bool, result: Option<&String>) -> Option<String> {
+    async fn verify(&self, unit: &UnitName, on: bool, result: Option<&String>) -> Option<Text> {
         let (load, active) = match self.state(unit).await {
             Ok(state) => state,
             Err(error) => return Some(failure(unit, on, &error)),
@@ -199,32 +198,65 @@ fn short(unit: &UnitName) -> &str {
     unit.as_str().strip_suffix(".service").unwrap_or(unit.as_str())
 }
 
-fn failure(unit: &UnitName, on: bool, reason: &str) -> String {
-    let verb = if on { "on" } else { "off" };
-    format!("{} could not be turned {verb}: {reason}.", short(unit))
+fn failure(unit: &UnitName, on: bool, reason: &str) -> Text {
+    let name = short(unit);
+    match on {
+        true => text!("{name} could not be turned on: {reason}.", name, reason),
+        false => text!("{name} could not be turned off: {reason}.", name, reason),
+    }
 }
 
-fn verdict(unit: &UnitName, on: bool, load: &str, active: &str, result: Option<&str>) -> Option<String> {
+/// Returns the sentence about a unit while systemd is out of reach.
+pub fn unreachable(unit: &UnitName, on: bool) -> Text {
+    let name = short(unit);
+    match on {
+        true => text!(
+            "{name} could not be turned on, because the device's service manager can't be reached.",
+            name
+        ),
+        false => text!(
+            "{name} could not be turned off, because the device's service manager can't be reached.",
+            name
+        ),
+    }
+}
+
+fn no_service(name: &str) -> Text {
+    text!("There is no service named {name} on this device.", name)
+}
+
+fn verdict(unit: &UnitName, on: bool, load: &str, active: &str, result: Option<&str>) -> Option<Text> {
     let name = short(unit);
     match (on, active) {
         (false, "inactive" | "failed") => None,
-        (false, _) => Some(format!("{name} is still running although it is turned off.")),
-        (true, _) if load == "not-found" => Some(format!("There is no service named {name} on this device.")),
-        (true, _) if load == "masked" => Some(format!("This image does not allow {name} to be turned on.")),
-        (true, "failed") => Some(format!("{name} was started and failed.")),
+        (false, _) => Some(text!("{name} is still running although it is turned off.", name)),
+        (true, _) if load == "not-found" => Some(no_service(name)),
+        (true, _) if load == "masked" => {
+            Some(text!("This image does not allow {name} to be turned on.", name))
+        }
+        (true, "failed") => Some(text!("{name} was started and failed.", name)),
         (true, "active" | "reloading" | "refreshing") => None,
-        (true, "activating") => Some(format!("{name} has not finished starting.")),
+        (true, "activating") => Some(not_finished(name)),
         (true, _) => match result {
             // What does its work and ends is inactive again.
             Some("done" | "skipped") => None,
-            Some("dependency") => Some(format!(
-                "{name} could not start because something that it needs failed."
+            Some("dependency") => Some(text!(
+                "{name} could not start because something that it needs failed.",
+                name
             )),
-            Some("timeout") => Some(format!("{name} took too long to start.")),
-            Some(other) => Some(format!("{name} could not be started ({other}).")),
-            None => Some(format!("{name} has not finished starting.")),
+            Some("timeout") => Some(text!("{name} took too long to start.", name)),
+            Some(other) => Some(text!(
+                "{name} could not be started ({reason}).",
+                name,
+                reason = other
+            )),
+            None => Some(not_finished(name)),
         },
     }
+}
+
+fn not_finished(name: &str) -> Text {
+    text!("{name} has not finished starting.", name)
 }
 
 /// systemd's jobs as they end.
@@ -278,7 +310,8 @@ mod tests {
     #[test]
     fn sentences_fit_what_systemd_says() {
         let unit: UnitName = "nginx".parse().unwrap();
-        let said = |on, load, active, result| verdict(&unit, on, load, active, result);
+        let said =
+            |on, load, active, result| verdict(&unit, on, load, active, result).map(|text| text.english());
         for (on, load, active, result) in [
             (true, "loaded", "active", Some("done")),
             (true, "loaded", "inactive", Some("done")),

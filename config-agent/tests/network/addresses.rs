@@ -75,7 +75,9 @@ fn a_server_may_come_late() {
         report.links.iter().any(|link| !link.problems.is_empty())
     });
     assert!(
-        report.links[0].problems[0].contains("no DHCP server answers"),
+        report.links[0].problems[0]
+            .english()
+            .contains("no DHCP server answers"),
         "{report:?}"
     );
     let _server = world.dhcp_server();

@@ -4,6 +4,8 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use genpack_spec::text::Text;
+
 use crate::world::{Process, World};
 
 const STATIC: &str = r#"{"network": {"default": {"method": "static", "addresses": ["10.77.0.9/24"]}},
@@ -43,11 +45,16 @@ fn without_a_bus_the_network_works_and_the_card_says_what_does_not() {
     let report = world.await_report("services", |report| !report.services.is_empty());
     assert_eq!(world.addresses("4"), ["10.77.0.9/24"]);
     assert_eq!(report.notices.len(), 1, "{report:?}");
-    assert!(report.notices[0].text.contains("the system bus has not started"));
+    assert!(
+        report.notices[0]
+            .text
+            .english()
+            .contains("the system bus has not started")
+    );
     let problems: Vec<_> = report
         .services
         .iter()
-        .filter_map(|s| s.problem.as_deref())
+        .filter_map(|s| s.problem.as_ref().map(Text::english))
         .collect();
     assert_eq!(problems.len(), 2);
     assert!(
@@ -120,7 +127,10 @@ fn a_bus_without_systemd_is_reported() {
     let _agent = world.agent(&["--patience", "2"]);
     let report = world.await_report("services", |report| !report.services.is_empty());
     assert!(
-        report.notices[0].text.contains("systemd does not answer"),
+        report.notices[0]
+            .text
+            .english()
+            .contains("systemd does not answer"),
         "{report:?}"
     );
     assert_eq!(world.addresses("4"), ["10.77.0.9/24"]);
@@ -135,7 +145,10 @@ fn missing_settings_are_defaults_and_a_notice() {
     let report = world.await_report("lease", |report| {
         report.links.iter().any(|link| !link.gateways.is_empty())
     });
-    assert!(report.notices[0].text.contains("defaults are used"), "{report:?}");
+    assert!(
+        report.notices[0].text.english().contains("defaults are used"),
+        "{report:?}"
+    );
 }
 
 #[test]

@@ -1,18 +1,21 @@
 //! What the device is, and how to reach it.
 
-use super::text::{Page, date};
+use super::moment::{self, Moment};
+use super::page::{Page, date};
 use crate::report::{AddressOrigin, BootReport, LinkReport, RunReport, Severity};
 use crate::settings::Method;
+use crate::text;
+use crate::text::Text;
 
-pub(super) fn write(boot: &BootReport, run: Option<&RunReport>, page: &mut Page) {
-    page.heading("This device");
-    page.item("Host name:  ", boot.hostname.as_str());
-    page.item("Time zone:  ", boot.timezone.as_str());
-    page.item("Image:      ", &image(boot));
+pub(super) fn write(boot: &BootReport, run: Option<&RunReport>, moment: Option<&Moment>, page: &mut Page) {
+    page.heading(&text!("This device"));
+    about(boot, moment, page);
     match run {
         None => {
-            page.heading("Network");
-            page.paragraph("The network is not up yet; this file is written again when it is.");
+            page.heading(&text!("Network"));
+            page.paragraph(&text!(
+                "The network is not up yet; this file is written again when it is."
+            ));
         }
         Some(run) => {
             network(run, page);
@@ -24,34 +27,51 @@ pub(super) fn write(boot: &BootReport, run: Option<&RunReport>, page: &mut Page)
         .filter(|notice| notice.severity != Severity::Error)
         .collect();
     if !notices.is_empty() {
-        page.heading("Good to know");
+        page.heading(&text!("Good to know"));
         for notice in notices {
             page.item("* ", &notice.text);
         }
     }
 }
 
-fn image(boot: &BootReport) -> String {
-    let image = &boot.image;
-    let mut parts = vec![image.name.clone()];
-    if image.epoch > 0 {
-        parts.push(format!("of {}", date(image.epoch)));
+fn about(boot: &BootReport, moment: Option<&Moment>, page: &mut Page) {
+    let mut facts = vec![
+        (text!("Host name:"), Text::verbatim(&boot.hostname)),
+        (text!("Time zone:"), Text::verbatim(&boot.timezone)),
+        (text!("Image:"), image(boot)),
+    ];
+    if let Some(moment) = moment {
+        facts.extend(moment::facts(moment));
     }
+    // The labels of the moment count even without it, so that both forms of the page have the same columns.
+    let labels: Vec<_> = facts.iter().map(|(label, _)| label.clone()).collect();
+    let labels = page.labels("", 2, &[labels, moment::labels()].concat());
+    for (label, fact) in &facts {
+        page.labelled(&labels, label, fact);
+    }
+}
+
+fn image(boot: &BootReport) -> Text {
+    let image = &boot.image;
     let details: Vec<&str> = [&image.profile, &image.base, &image.kernel]
         .into_iter()
         .map(String::as_str)
         .filter(|detail| !detail.is_empty())
         .collect();
-    if !details.is_empty() {
-        parts.push(format!("({})", details.join(", ")));
+    let details = details.join(", ");
+    let (name, date) = (&image.name, date(image.epoch));
+    match (image.epoch > 0, details.is_empty()) {
+        (true, true) => text!("{name} of {date}", name, date),
+        (true, false) => text!("{name} of {date} ({details})", name, date, details),
+        (false, true) => Text::verbatim(name),
+        (false, false) => text!("{name} ({details})", name, details),
     }
-    parts.join(" ")
 }
 
 fn network(run: &RunReport, page: &mut Page) {
-    page.heading("Network");
+    page.heading(&text!("Network"));
     if run.links.is_empty() {
-        page.paragraph("No network port was found.");
+        page.paragraph(&text!("No network port was found."));
     }
     for (index, link) in run.links.iter().enumerate() {
         if index > 0 {
@@ -61,54 +81,58 @@ fn network(run: &RunReport, page: &mut Page) {
     }
     if !run.dns.is_empty() {
         let servers: Vec<_> = run.dns.iter().map(ToString::to_string).collect();
+        let label = text!("Name servers:");
+        let labels = page.labels("", 2, std::slice::from_ref(&label));
         page.blank();
-        page.item("Name servers:  ", &servers.join(", "));
+        page.labelled(&labels, &label, &Text::verbatim(servers.join(", ")));
     }
 }
 
 fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
-    let mac = link
-        .mac
-        .map_or_else(String::new, |mac| format!(", hardware (MAC) address {mac}"));
-    page.paragraph(&format!("Port {}{mac}", link.name));
+    let port = &link.name;
+    page.paragraph(&match link.mac {
+        Some(mac) => text!("Port {port}, hardware (MAC) address {mac}", port, mac),
+        None => text!("Port {port}", port),
+    });
     if link.method == Method::Off {
-        page.line("  Switched off by system.ini");
+        page.item(
+            "  ",
+            &text!("Switched off by {file}", file = super::SETTINGS_FILE),
+        );
         return;
     }
-    page.item(
-        "  Cable:    ",
-        if link.carrier {
-            "plugged in"
-        } else {
-            "not plugged in"
-        },
-    );
+    let (cable, address, gateway) = (text!("Cable:"), text!("Address:"), text!("Gateway:"));
+    let labels = page.labels("  ", 2, &[cable.clone(), address.clone(), gateway.clone()]);
+    let plugged = match link.carrier {
+        true => text!("plugged in"),
+        false => text!("not plugged in"),
+    };
+    page.labelled(&labels, &cable, &plugged);
     // An address that works on the same wire only is of no use to a person who looks for the device.
     let (wire_only, reaching): (Vec<_>, Vec<_>) = link
         .addresses
         .iter()
         .partition(|address| address.origin == AddressOrigin::LinkLocal);
     let shown = if reaching.is_empty() { wire_only } else { reaching };
-    for address in &shown {
-        let origin = match address.origin {
-            AddressOrigin::Dhcp => "given by the network (DHCP)",
-            AddressOrigin::Static => "from system.ini",
-            AddressOrigin::RouterAdvertisement => "given by the network (IPv6)",
-            AddressOrigin::LinkLocal => "works on the same cable only",
+    for found in &shown {
+        let origin = match found.origin {
+            AddressOrigin::Dhcp => text!("given by the network (DHCP)"),
+            AddressOrigin::Static => text!("from {file}", file = super::SETTINGS_FILE),
+            AddressOrigin::RouterAdvertisement => text!("given by the network (IPv6)"),
+            AddressOrigin::LinkLocal => text!("works on the same cable only"),
         };
-        let ip = address.address.addr().to_string();
-        page.line(format!("  Address:  {ip:<15}  {origin}"));
+        let ip = found.address.addr().to_string();
+        page.labelled_column(&labels, &address, &format!("{ip:<15}"), &origin);
     }
     if shown.is_empty() {
-        let waiting = if link.carrier && !started {
-            "none yet"
-        } else {
-            "none"
+        let none = match link.carrier && !started {
+            true => text!("none yet"),
+            false => text!("none"),
         };
-        page.item("  Address:  ", waiting);
+        page.labelled(&labels, &address, &none);
     }
-    for gateway in &link.gateways {
-        page.item("  Gateway:  ", &gateway.to_string());
+    for ip in &link.gateways {
+        page.labelled(&labels, &gateway, &Text::verbatim(ip));
     }
 }
 
@@ -122,9 +146,13 @@ fn services(run: &RunReport, page: &mut Page) {
     if as_wanted.peek().is_none() {
         return;
     }
-    page.heading("Services");
+    page.heading(&text!("Services"));
     for service in as_wanted {
-        let state = if service.wanted { "on" } else { "off" };
-        page.item("* ", &format!("{}: {state}, as system.ini says", service.unit));
+        let (unit, file) = (&service.unit, super::SETTINGS_FILE);
+        let state = match service.wanted {
+            true => text!("{unit}: on, as {file} says", unit, file),
+            false => text!("{unit}: off, as {file} says", unit, file),
+        };
+        page.item("* ", &state);
     }
 }

@@ -1,36 +1,42 @@
 //! What became of `system.ini`, line by line.
 
-use super::text::Page;
+use super::SETTINGS_FILE;
+use super::page::{Labels, Page, WIDTH, fit};
 use super::verdict::unusable_file;
-use crate::layout::card::SYSTEM_INI;
 use crate::report::{BootReport, Diagnostic, SettingsFile, Severity};
-use crate::system_ini::shorten;
+use crate::system_ini::defaults_of_all;
+use crate::text;
 use crate::text::Text;
 
-/// Longest line of the file that is repeated, in characters: with its indent it fits the page.
-const QUOTE_WIDTH: usize = 70;
-
 pub(super) fn write(boot: &BootReport, page: &mut Page) {
-    let name = match &boot.file {
+    let file = match &boot.file {
         SettingsFile::Read { name } | SettingsFile::Unusable { name, .. } => name.as_str(),
-        SettingsFile::Missing => SYSTEM_INI,
+        SettingsFile::Missing => SETTINGS_FILE,
     };
+    let labels = page.labels(
+        "  ",
+        1,
+        &[wrong(), careful(), note(), used(), better(), perhaps()],
+    );
     match &boot.file {
         SettingsFile::Missing => {
-            page.heading("Your settings");
-            page.paragraph(&format!(
-                "There is no {SYSTEM_INI} on the card, so every setting has its default. A file of that name beside \
-                 this one is read at the next start."
-            ));
+            page.heading(&text!("Your settings"));
+            let missing = text!(
+                "There is no {file} on the card, so every setting has its default.",
+                file
+            );
+            let remedy = text!("A file of that name beside this one is read at the next start.");
+            page.sentences("", &[missing, remedy]);
         }
         SettingsFile::Unusable { reason, .. } => {
-            page.heading(&format!("{name} was not used"));
-            page.item("  Wrong:   ", reason);
-            page.item("  Used:    ", "the default of every setting");
-            page.item(
-                "  Better:  ",
-                &format!("a text file named {SYSTEM_INI}, written with Notepad or TextEdit"),
+            page.heading(&text!("{file} was not used", file));
+            page.labelled(&labels, &wrong(), reason);
+            page.labelled(&labels, &used(), &defaults_of_all());
+            let hint = text!(
+                "a text file named {file}, written with Notepad or TextEdit",
+                file = SETTINGS_FILE
             );
+            page.labelled(&labels, &better(), &hint);
         }
         SettingsFile::Read { .. } => {}
     }
@@ -38,56 +44,74 @@ pub(super) fn write(boot: &BootReport, page: &mut Page) {
     let (errors, remarks): (Vec<_>, Vec<_>) = boot.diagnostics.iter().partition(unused);
     if !errors.is_empty() {
         page.heading(&match unusable_file(boot) {
-            Some(_) => format!("{name} was not used"),
-            None => format!("Lines of {name} that were not used as written"),
+            Some(_) => text!("{file} was not used", file),
+            None => text!("Lines of {file} that were not used as written", file),
         });
-        list(&errors, page);
+        list(&errors, &labels, page);
     }
     if !remarks.is_empty() {
-        page.heading(&format!("Remarks on {name}"));
-        list(&remarks, page);
+        page.heading(&text!("Remarks on {file}", file));
+        list(&remarks, &labels, page);
     }
 }
 
-fn list(diagnostics: &[&Diagnostic], page: &mut Page) {
+fn wrong() -> Text {
+    text!("Wrong:")
+}
+
+fn careful() -> Text {
+    text!("Careful:")
+}
+
+fn note() -> Text {
+    text!("Note:")
+}
+
+fn used() -> Text {
+    text!("Used:")
+}
+
+fn better() -> Text {
+    text!("Better:")
+}
+
+fn perhaps() -> Text {
+    text!("Perhaps:")
+}
+
+fn list(diagnostics: &[&Diagnostic], labels: &Labels, page: &mut Page) {
     for (index, found) in diagnostics.iter().enumerate() {
         if index > 0 {
             page.blank();
         }
-        one(found, page);
+        one(found, labels, page);
     }
 }
 
-fn one(found: &Diagnostic, page: &mut Page) {
-    if let Some(line) = found.line {
-        let text = found.text.as_deref().unwrap_or("");
-        page.line(
-            format!(
-                "Line {line}:  {}",
-                shorten(text, QUOTE_WIDTH - line.to_string().len())
-            )
-            .trim_end(),
-        );
+fn one(found: &Diagnostic, labels: &Labels, page: &mut Page) {
+    if let Some(number) = found.line {
+        let label = page.say(&text!("Line {number}:", number)) + "  ";
+        let quote = found.text.as_deref().unwrap_or("");
+        page.line(fit(&format!("{label}{quote}"), WIDTH).trim_end());
     }
     let label = match found.severity {
-        Severity::Error => "  Wrong:  ",
-        Severity::Warning => "  Careful:",
-        Severity::Note => "  Note:   ",
+        Severity::Error => wrong(),
+        Severity::Warning => careful(),
+        Severity::Note => note(),
     };
-    page.item(&format!("{label} "), &found.problem.english());
+    page.labelled(labels, &label, &found.problem);
     match (&found.used, found.severity) {
-        (Some(used), _) => page.item("  Used:    ", &used.english()),
+        (Some(value), _) => page.labelled(labels, &used(), value),
         (None, Severity::Error) if found.line.is_some() => {
-            page.item("  Used:    ", "nothing; the line is left out")
+            page.labelled(labels, &used(), &text!("nothing; the line is left out"));
         }
         _ => {}
     }
-    if let Some(hint) = found.hint.as_ref().map(Text::english) {
-        let label = if hint.ends_with('?') {
-            "  Perhaps: "
-        } else {
-            "  Better:  "
+    if let Some(hint) = &found.hint {
+        let label = match hint.english().ends_with('?') {
+            true => perhaps(),
+            false => better(),
         };
-        page.item(label, &hint);
+        page.labelled(labels, &label, hint);
     }
 }

@@ -2,48 +2,48 @@
 
 use std::collections::BTreeSet;
 
-use super::text::count;
-use crate::layout::card::SYSTEM_INI;
+use super::SETTINGS_FILE;
 use crate::report::{BootReport, Diagnostic, LinkReport, RunReport, SettingsFile, Severity};
 use crate::settings::Method;
+use crate::text;
+use crate::text::Text;
 
 /// What it all comes to.
 pub(super) struct Verdict {
-    /// The first sentence of `STATUS.txt`.
-    pub(super) sentence: String,
-    /// What may follow it; often empty.
-    pub(super) remark: String,
+    /// The first sentences of `STATUS.txt`.
+    pub(super) sentences: Vec<Text>,
+    /// What may follow them.
+    pub(super) remark: Option<Text>,
     /// How many things went wrong: lines of `system.ini`, the file as a whole, and everything in `attention`.
     pub(super) problems: usize,
     /// Sentences about everything that went wrong other than in `system.ini`.
-    pub(super) attention: Vec<String>,
+    pub(super) attention: Vec<Text>,
 }
 
 impl Verdict {
     pub(super) fn of(boot: &BootReport, run: Option<&RunReport>) -> Verdict {
         let attention = attention(boot, run);
-        let about_file = about_file(boot);
-        let of_file = match about_file {
-            Some(_) => bad_lines(&boot.diagnostics).max(1),
-            None => 0,
+        let mut sentences = about_file(boot);
+        let of_file = match sentences.as_slice() {
+            [] => 0,
+            _ => bad_lines(&boot.diagnostics).max(1),
         };
         let problems = of_file + attention.len();
-        let others = count(attention.len(), "other thing needs", "other things need") + " attention.";
-        let sentence = match (about_file, attention.as_slice()) {
-            (Some(file), []) => file,
-            (Some(file), _) => format!("{file} {others}"),
-            (None, [only]) => only.clone(),
-            (None, [_, ..]) => format!("{} things need attention.", attention.len()),
-            (None, []) if run.is_some_and(|run| run.started) => "All is well.".into(),
-            (None, []) => "The device is still starting; nothing is wrong so far.".into(),
-        };
+        sentences.extend(match (of_file, attention.as_slice()) {
+            (0, [only]) => Some(only.clone()),
+            (0, [_, ..]) => Some(text!("{count} things need attention.", count = attention.len())),
+            (0, []) if run.is_some_and(|run| run.started) => Some(text!("All is well.")),
+            (0, []) => Some(text!("The device is still starting; nothing is wrong so far.")),
+            (_, []) => None,
+            (_, [_]) => Some(text!("1 other thing needs attention.")),
+            (_, [_, ..]) => Some(text!(
+                "{count} other things need attention.",
+                count = attention.len()
+            )),
+        });
         Verdict {
-            sentence,
-            remark: if problems == 0 {
-                remark(boot)
-            } else {
-                String::new()
-            },
+            sentences,
+            remark: remark(boot).filter(|_| problems == 0),
             problems,
             attention,
         }
@@ -51,49 +51,53 @@ impl Verdict {
 }
 
 /// What is wrong with `system.ini`, in a sentence or two.
-fn about_file(boot: &BootReport) -> Option<String> {
+fn about_file(boot: &BootReport) -> Vec<Text> {
+    let file = SETTINGS_FILE;
     if let Some(reason) = unusable_file(boot) {
-        return Some(format!(
-            "The file {SYSTEM_INI} could not be used: {reason}. Every setting has its default."
-        ));
+        return vec![
+            text!("The file {file} could not be used: {reason}.", file, reason),
+            text!("Every setting has its default."),
+        ];
     }
     match bad_lines(&boot.diagnostics) {
-        0 => None,
-        1 => Some(format!("1 line of {SYSTEM_INI} was not used as written.")),
-        number => {
-            let more = if more_than_listed(&boot.diagnostics) {
-                "More than "
-            } else {
-                ""
-            };
-            Some(format!(
-                "{more}{number} lines of {SYSTEM_INI} were not used as written."
-            ))
-        }
+        0 => Vec::new(),
+        1 => vec![text!("1 line of {file} was not used as written.", file)],
+        count if more_than_listed(&boot.diagnostics) => vec![text!(
+            "More than {count} lines of {file} were not used as written.",
+            count,
+            file
+        )],
+        count => vec![text!(
+            "{count} lines of {file} were not used as written.",
+            count,
+            file
+        )],
     }
 }
 
 /// What there is to say about `system.ini` when nothing in it is wrong.
-fn remark(boot: &BootReport) -> String {
+fn remark(boot: &BootReport) -> Option<Text> {
+    let file = SETTINGS_FILE;
     match (&boot.file, boot.diagnostics.len()) {
-        (SettingsFile::Missing, _) => {
-            format!("There is no {SYSTEM_INI} on the card, so every setting has its default.")
-        }
-        (_, 0) => String::new(),
-        (_, 1) => format!("There is a remark on {SYSTEM_INI} below."),
-        (_, number) => format!("There are {number} remarks on {SYSTEM_INI} below."),
+        (SettingsFile::Missing, _) => Some(text!(
+            "There is no {file} on the card, so every setting has its default.",
+            file
+        )),
+        (_, 0) => None,
+        (_, 1) => Some(text!("There is a remark on {file} below.", file)),
+        (_, count) => Some(text!("There are {count} remarks on {file} below.", count, file)),
     }
 }
 
 /// Why the whole file was put aside, as a phrase.
-pub(super) fn unusable_file(boot: &BootReport) -> Option<String> {
+pub(super) fn unusable_file(boot: &BootReport) -> Option<Text> {
     if let SettingsFile::Unusable { reason, .. } = &boot.file {
         return Some(reason.clone());
     }
     boot.diagnostics
         .iter()
         .find(|found| found.severity == Severity::Error && found.line.is_none() && found.used.is_some())
-        .map(|found| found.problem.english())
+        .map(|found| found.problem.clone())
 }
 
 fn bad_lines(diagnostics: &[Diagnostic]) -> usize {
@@ -113,36 +117,37 @@ fn more_than_listed(diagnostics: &[Diagnostic]) -> bool {
         .any(|found| found.severity == Severity::Error && found.line.is_none() && found.used.is_none())
 }
 
-fn attention(boot: &BootReport, run: Option<&RunReport>) -> Vec<String> {
+fn attention(boot: &BootReport, run: Option<&RunReport>) -> Vec<Text> {
     let notices = boot.notices.iter().chain(run.iter().flat_map(|run| &run.notices));
-    let mut sentences: Vec<String> = notices
+    let mut sentences: Vec<Text> = notices
         .filter(|notice| notice.severity == Severity::Error)
         .map(|notice| notice.text.clone())
         .collect();
     let Some(run) = run else { return sentences };
     sentences.extend(network(run));
     for link in &run.links {
-        sentences.extend(
-            link.problems
-                .iter()
-                .map(|problem| format!("{}: {problem}", link.name)),
-        );
+        let problems = link.problems.iter();
+        sentences.extend(problems.map(|problem| about(&link.name, problem)));
     }
     let services = run.services.iter();
     sentences.extend(services.filter_map(|service| {
         let problem = service.problem.as_ref()?;
-        Some(format!("{}: {problem}", service.unit))
+        Some(about(service.unit.as_str(), problem))
     }));
     sentences.extend(
         run.failed_units
             .iter()
-            .map(|unit| format!("The program {unit} has failed.")),
+            .map(|unit| text!("The program {unit} has failed.", unit)),
     );
     sentences
 }
 
+fn about(name: &str, problem: &Text) -> Text {
+    text!("{name}: {problem}", name, problem = problem.clone())
+}
+
 /// What is wrong with the network as a whole.
-fn network(run: &RunReport) -> Option<String> {
+fn network(run: &RunReport) -> Option<Text> {
     if !run.started {
         return None;
     }
@@ -152,10 +157,12 @@ fn network(run: &RunReport) -> Option<String> {
         .filter(|link| link.method != Method::Off)
         .collect();
     if run.links.is_empty() {
-        return Some("The device found no network port of its own.".into());
+        return Some(text!("The device found no network port of its own."));
     }
     if !in_use.is_empty() && in_use.iter().all(|link| !link.carrier) {
-        return Some("No network cable is plugged in, or nothing is switched on at its other end.".into());
+        return Some(text!(
+            "No network cable is plugged in, or nothing is switched on at its other end."
+        ));
     }
     None
 }

@@ -16,6 +16,8 @@ pub(super) fn find(language: Language, phrase: &str) -> Option<&'static str> {
         Language::Japanese => JAPANESE,
         Language::German => GERMAN,
     };
-    let index = catalogue.binary_search_by_key(&phrase, |(phrase, _)| phrase).ok()?;
+    let index = catalogue
+        .binary_search_by_key(&phrase, |(phrase, _)| phrase)
+        .ok()?;
     Some(catalogue[index].1)
 }

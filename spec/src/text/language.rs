@@ -41,12 +41,10 @@ impl Language {
         }
     }
 
-    /// Returns the language for a device: that of the locale which its owner chose, else that which its maker chose, else
-    /// English.
-    pub fn choose(locale: Option<&str>, image: Option<&str>) -> Language {
-        let chosen = locale.and_then(Language::of_locale);
-        let built_in = || image.and_then(Language::of_locale);
-        chosen.or_else(built_in).unwrap_or_default()
+    /// Returns the language for a device: that of the locale which its owner chose, else that which its maker chose
+    /// (in [`crate::image::ImageInfo::language`]).
+    pub fn choose(locale: Option<&str>, image: Language) -> Language {
+        locale.and_then(Language::of_locale).unwrap_or(image)
     }
 
     /// Returns a text in this language, or in English where a translation is missing.
@@ -59,11 +57,19 @@ impl Language {
         catalogue::find(self, phrase)
     }
 
-    /// Returns a text for consoles, where nothing but ASCII is sure to be shown: the kernel's first font has 256
-    /// characters, and a serial line leads to a terminal of unknown age. German can be written so, with ae for the
-    /// umlaut; Japanese can't, so consoles of a Japanese device speak English.
-    pub fn say_on_console(self, text: &Text) -> String {
+    /// Returns the language that the consoles of a device speak. There nothing but ASCII is sure to be shown: the
+    /// kernel's first font has 256 characters, and a serial line leads to a terminal of unknown age. German can be written
+    /// so, with ae for the umlaut; Japanese can't, so the consoles of a Japanese device speak English.
+    pub fn on_console(self) -> Language {
         match self {
+            Language::Japanese => Language::English,
+            other => other,
+        }
+    }
+
+    /// Returns a text as consoles show it; see [`Language::on_console`].
+    pub fn say_on_console(self, text: &Text) -> String {
+        match self.on_console() {
             Language::English | Language::Japanese => text.english(),
             Language::German => self.say(text).chars().fold(String::new(), |mut said, c| {
                 match c {
@@ -115,9 +121,9 @@ mod tests {
 
     #[test]
     fn the_owner_chooses_before_the_maker() {
-        assert_eq!(Language::choose(Some("de_DE.UTF-8"), Some("ja")), Language::German);
-        assert_eq!(Language::choose(Some("fr_FR.UTF-8"), Some("ja")), Language::Japanese);
-        assert_eq!(Language::choose(None, Some("ja")), Language::Japanese);
-        assert_eq!(Language::choose(None, None), Language::English);
+        let choose = |locale| Language::choose(locale, Language::Japanese);
+        assert_eq!(choose(Some("de_DE.UTF-8")), Language::German);
+        assert_eq!(choose(Some("fr_FR.UTF-8")), Language::Japanese);
+        assert_eq!(choose(None), Language::Japanese);
     }
 }
