@@ -3,6 +3,7 @@
 mod located;
 mod profile;
 mod schema;
+mod settings;
 mod text;
 mod types;
 
@@ -13,6 +14,7 @@ use anyhow::{Result, bail};
 pub use located::InputError;
 pub use profile::{Kernel, Profile};
 pub use schema::{Blueprint, User};
+pub use settings::OwnSections;
 pub use types::{ArtifactName, Base, CompressionSetting, Mirror, PackageName};
 
 /// The blueprint's file name inside its folder.

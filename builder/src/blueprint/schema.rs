@@ -8,6 +8,7 @@ use genpack_spec::types::UnitName;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::settings::OwnSections;
 use super::text;
 use super::types::{ArtifactName, Base, CompressionSetting, Mirror, PackageName};
 
@@ -41,6 +42,9 @@ pub struct Blueprint {
     /// The language in which the device speaks to people unless its owner chooses another.
     #[serde(default)]
     pub language: Language,
+    /// Sections of `system.ini` of its own.
+    #[serde(default)]
+    pub settings: OwnSections,
     /// The mirror to take packages from instead of the host's.
     #[serde(default)]
     pub mirror: Option<Mirror>,
