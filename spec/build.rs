@@ -7,7 +7,8 @@ use std::{env, fs};
 const LANGUAGES: [&str; 2] = ["ja", "de"];
 
 fn main() {
-    let variable = |name: &str| PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}")));
+    let variable =
+        |name: &str| PathBuf::from(env::var_os(name).unwrap_or_else(|| panic!("cargo sets {name}")));
     let (source, out) = (variable("CARGO_MANIFEST_DIR"), variable("OUT_DIR"));
     println!("cargo::rerun-if-changed=build.rs");
     for language in LANGUAGES {
@@ -22,8 +23,7 @@ fn main() {
 /// Returns phrases and their translations; those that are missing or in doubt (fuzzy) are left out, so that English is
 /// shown.
 fn read(path: &Path) -> BTreeMap<String, String> {
-    let catalogue =
-        polib::po_file::parse(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let catalogue = polib::po_file::parse(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     catalogue
         .messages()
         .filter(|message| message.is_translated() && !message.is_fuzzy())

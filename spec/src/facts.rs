@@ -77,6 +77,20 @@ impl Facts {
             .is_none_or(|features| features.contains(&feature))
     }
 
+    /// Returns the locale of this name in the image's spelling, ignoring case and how the code set is written
+    /// (`UTF-8`, `utf8`); `de_DE` alone means `de_DE.UTF-8`.
+    pub fn locale(&self, name: &str) -> Option<Locale> {
+        let wanted: Locale = name.parse().ok()?;
+        let Some(locales) = &self.locales else {
+            return Some(wanted);
+        };
+        let fold = |name: &str| name.to_ascii_lowercase().replace('-', "");
+        let (bare, utf8) = (fold(name), fold(name) + ".utf8");
+        let always = ["C", "POSIX"].iter().filter_map(|name| name.parse().ok());
+        let mut known = locales.iter().cloned().chain(always);
+        known.find(|locale| [&bare, &utf8].contains(&&fold(locale.as_str())))
+    }
+
     /// Returns the zone of this name in the image's spelling, ignoring case.
     pub fn time_zone(&self, name: &str) -> Option<TimeZone> {
         let wanted: TimeZone = name.parse().ok()?;

@@ -16,8 +16,8 @@ pub use network::{
 pub use own::OwnValue;
 
 use crate::types::{
-    AuthorizedKey, Hostname, InterfaceName, Keyboard, Locale, MacAddress, PasswordHash, PortId, ProxyUrl, Secret,
-    ServerName, Swap, TimeZone, UnitName, Url, UserName,
+    AuthorizedKey, Hostname, InterfaceName, Keyboard, Locale, MacAddress, PasswordHash, PortId, ProxyUrl,
+    Secret, ServerName, Swap, TimeZone, UnitName, Url, UserName,
 };
 
 /// All settings.

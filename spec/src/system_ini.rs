@@ -14,13 +14,13 @@ mod findings;
 mod header;
 mod kinds;
 mod lexer;
+mod moment;
 mod names;
-mod network;
 pub mod passwords;
-mod protected;
 mod rtf;
 pub mod schema;
 mod strays;
+mod subject;
 mod template;
 mod typing;
 
@@ -28,10 +28,11 @@ use encoding::Decoded;
 pub(crate) use findings::shorten;
 use findings::{Findings, Place, Words};
 
+use crate::facts::{Facts, Machine};
 use crate::report::{Diagnostic, Severity};
 use crate::settings::Settings;
 use crate::text;
-use crate::types::{Hostname, TimeZone};
+use crate::types::Hostname;
 
 /// A file longer than this many bytes is not used: memory stays bounded, and nobody types so much.
 pub const SIZE_LIMIT: usize = 1024 * 1024;
@@ -41,8 +42,10 @@ pub const SIZE_LIMIT: usize = 1024 * 1024;
 pub struct Context<'a> {
     /// The host name that holds when the file gives none.
     pub default_hostname: &'a Hostname,
-    /// Returns the zone of this name in the image's own spelling, ignoring case; none when the image lacks it.
-    pub time_zone: &'a dyn Fn(&str) -> Option<TimeZone>,
+    /// What the image has.
+    pub facts: &'a Facts,
+    /// The machine that the file is for; none when it is not known, and then no `[match ...]` holds.
+    pub machine: Option<&'a Machine>,
 }
 
 /// How the bytes of a file stand for characters.
@@ -117,7 +120,8 @@ pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
         findings.file(severity, words.used(defaults_of_all()));
         return defaults(decoded.encoding, findings);
     }
-    let document = document::read(text, schema::SECTIONS, &mut findings);
+    let schema = schema::sections(&context.facts.settings);
+    let document = document::read(text, &schema, &mut findings);
     if document.rubbish > 0 && !document.understood {
         let mut findings = Findings::default();
         let words = Words::new(text!(
@@ -131,7 +135,7 @@ pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
         );
         return defaults(decoded.encoding, findings);
     }
-    let settings = build::settings(&document, schema::SECTIONS, context, &mut findings);
+    let settings = build::settings(document, &schema, context, &mut findings);
     if let Some(guessed) = decoded.guessed {
         old_characters(text, guessed, decoded.encoding, &mut findings);
     }
@@ -142,9 +146,10 @@ pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
     }
 }
 
-/// Returns the `system.ini` of a new card: every setting, commented out, explained. CRLF line ends, ASCII.
-pub fn template() -> String {
-    template::template()
+/// Returns the `system.ini` of a new card: every setting that its image supports, commented out, explained. CRLF line
+/// ends.
+pub fn template(facts: &Facts) -> String {
+    template::template(facts)
 }
 
 /// Returns the text of a file, whatever its encoding, without what a word processor wrapped it in.

@@ -1,24 +1,30 @@
 //! What holds for every file, however it came about.
 
+use genpack_spec::facts::{Facts, Machine};
 use genpack_spec::report::Severity;
 use genpack_spec::system_ini::{Context, Parsed, parse, schema, template};
 use genpack_spec::text::Text;
-use genpack_spec::types::TimeZone;
 use proptest::prelude::*;
 
+fn facts() -> Facts {
+    Facts {
+        time_zones: Some(
+            ["UTC", "Asia/Tokyo", "Europe/Berlin"]
+                .iter()
+                .map(|zone| zone.parse().expect("a valid name"))
+                .collect(),
+        ),
+        ..Facts::default()
+    }
+}
+
 fn read(bytes: &[u8]) -> Parsed {
-    let zone = |name: &str| {
-        ["UTC", "Asia/Tokyo", "Europe/Berlin"]
-            .into_iter()
-            .find(|zone| zone.eq_ignore_ascii_case(name))
-            .and_then(|zone| zone.parse::<TimeZone>().ok())
-    };
-    let default_hostname = "web-123456".parse().expect("a valid name");
     parse(
         bytes,
         &Context {
-            default_hostname: &default_hostname,
-            time_zone: &zone,
+            default_hostname: &"web-123456".parse().expect("a valid name"),
+            facts: &facts(),
+            machine: Some(&Machine::default()),
         },
     )
 }
@@ -221,7 +227,7 @@ fn much_of_anything_gives_a_bounded_answer() {
 
 #[test]
 fn the_template_changes_nothing_and_says_nothing() {
-    let template = template();
+    let template = template(&facts());
     let parsed = read(template.as_bytes());
     assert_eq!(parsed.settings, Default::default());
     assert_eq!(parsed.diagnostics, []);
@@ -237,23 +243,38 @@ fn the_template_changes_nothing_and_says_nothing() {
 
 #[test]
 fn every_example_of_the_template_is_right() {
-    // "; x" is a remark, ";x" a setting that waits. A person takes one method.
-    let uncommented = template()
+    // "; x" is a remark, ";x" a setting that waits. A person takes one method, and either a password or its hash.
+    let uncommented = template(&facts())
         .replace("\r\n;", "\r\n")
-        .replace("method = auto", "method = static");
+        .replace("method = auto", "method = static")
+        .replace("password_hash =", "#password_hash =");
     let parsed = read(uncommented.as_bytes());
-    // The example of a key must let nobody in.
-    let [about_key] = &parsed.diagnostics[..] else {
-        panic!("{:#?}", parsed.diagnostics)
-    };
-    assert_eq!(about_key.key.as_deref(), Some("key"));
-    let json = serde_json::to_value(&parsed.settings).unwrap();
-    for section in schema::SECTIONS.iter().filter(|section| section.name != "ssh") {
+    // The examples of keys must let nobody in and open no tunnel.
+    let about: Vec<_> = parsed
+        .diagnostics
+        .iter()
+        .map(|found| found.key.as_deref().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        about,
+        [
+            "key",
+            "ssh_key",
+            "private_key",
+            "peer_public_key",
+            "peer_preshared_key"
+        ],
+        "{:#?}",
+        parsed.diagnostics
+    );
+    let json = parsed.settings.shown();
+    for section in schema::SECTIONS
+        .iter()
+        .filter(|section| !["match", "wireguard"].contains(&section.name))
+    {
         let value = &json[section.name];
-        assert!(
-            value.as_object().is_some_and(|keys| !keys.is_empty()),
-            "{}: {value}",
-            section.name
-        );
+        let is_empty = value.as_object().is_none_or(|keys| keys.is_empty())
+            && value.as_array().is_none_or(Vec::is_empty);
+        assert!(!is_empty, "{}: {value}", section.name);
     }
 }

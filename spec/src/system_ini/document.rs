@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 
 use super::characters::plain;
 use super::findings::{Findings, Place, Words};
-use super::header::{self, Identity, Subject};
+use super::header::{self, Identity};
 use super::lexer::{CLOSING, Piece, RawLine, Shape, lex};
 use super::names;
-use super::schema::{EARLIER_NAMES, Key, Keys, List, Section, TOP};
+use super::schema::{EARLIER_NAMES, Key, Keys, List, Section, SubjectKind, TOP};
 use super::strays;
+use super::subject::{Condition, Subject};
 use crate::report::Severity;
 use crate::text;
 use crate::text::Text;
-use crate::types::UnitName;
+use crate::types::{PortId, UnitName};
 
 /// A value and the key in front of it.
 #[derive(Debug, Clone, Copy)]
@@ -35,10 +36,19 @@ pub(super) struct Setting<'a> {
 /// Settings of one section by canonical name.
 pub(super) type Body<'a> = BTreeMap<String, Setting<'a>>;
 
+/// Settings for some machines only.
+#[derive(Debug)]
+pub(super) struct Overrides<'a> {
+    pub(super) condition: Condition,
+    pub(super) sections: BTreeMap<Identity, Body<'a>>,
+}
+
 /// The file, sorted by meaning.
 #[derive(Debug, Default)]
 pub(super) struct Document<'a> {
     pub(super) sections: BTreeMap<Identity, Body<'a>>,
+    /// The sections `[match ...]`, in the order of the file.
+    pub(super) overrides: Vec<Overrides<'a>>,
     /// Whether any header or key was one that we know.
     pub(super) understood: bool,
     /// Number of lines with characters that no text has.
@@ -74,6 +84,27 @@ struct Open<'a> {
     name: Cow<'a, str>,
     schema: &'a Key<'a>,
     key: Piece<'a>,
+}
+
+/// The setting that a key names.
+struct Found<'a> {
+    identity: Identity,
+    /// Canonical name, and for a unit its folded one.
+    name: Cow<'a, str>,
+    schema: &'a Key<'a>,
+    /// Number of dots in the key when a section's name stands in front of it; none when there is no section.
+    dots: Option<usize>,
+}
+
+impl<'a> Found<'a> {
+    fn new(identity: Identity, name: Cow<'a, str>, schema: &'a Key<'a>) -> Found<'a> {
+        Found {
+            identity,
+            name,
+            schema,
+            dots: None,
+        }
+    }
 }
 
 struct Reader<'a, 'f> {
@@ -192,7 +223,12 @@ impl<'a> Reader<'a, '_> {
 
     /// A line such as `network]`: its keys must not fall to the section above it.
     fn header_without_bracket(&mut self, line: RawLine<'a>, separator: char) -> bool {
-        let Some(name) = line.content.text().strip_suffix(CLOSING).filter(|_| separator == ':') else {
+        let Some(name) = line
+            .content
+            .text()
+            .strip_suffix(CLOSING)
+            .filter(|_| separator == ':')
+        else {
             return false;
         };
         let Ok(identity) = header::resolve(plain(name).trim(), self.schema) else {
@@ -219,7 +255,9 @@ impl<'a> Reader<'a, '_> {
 
     fn enter(&mut self, identity: Identity) {
         self.document.understood = true;
-        self.document.sections.entry(identity.clone()).or_default();
+        if !matches!(identity.subject, Subject::Machine(_)) {
+            self.document.sections.entry(identity.clone()).or_default();
+        }
         self.current = Some(identity);
         self.open = None;
     }
@@ -231,25 +269,30 @@ impl<'a> Reader<'a, '_> {
             .is_some_and(|identity| self.find(identity, name).is_some())
     }
 
-    fn find(&self, identity: &Identity, name: &str) -> Option<(Identity, Cow<'a, str>, &'a Key<'a>)> {
+    fn find(&self, identity: &Identity, name: &str) -> Option<Found<'a>> {
         let section = &self.schema[identity.section];
         let name = &*plain(name);
-        if let Keys::Units(key) = &section.keys {
-            // Unit names have case, and yet nobody means two services by Nginx and nginx.
-            let unit: UnitName = name.parse().ok()?;
-            let folded = unit.as_str().to_ascii_lowercase();
-            return Some((identity.clone(), Cow::Owned(folded), key));
+        match &section.keys {
+            Keys::Units(key) => {
+                // Unit names have case, and yet nobody means two services by Nginx and nginx.
+                let unit: UnitName = name.parse().ok()?;
+                let folded = unit.as_str().to_ascii_lowercase();
+                return Some(Found::new(identity.clone(), Cow::Owned(folded), key));
+            }
+            Keys::Overrides => return self.find_with_section(name),
+            Keys::Fixed(_) | Keys::Declared(_) => {}
         }
-        if let Some(key) = section
-            .fixed_keys()
-            .iter()
-            .find(|key| names::same(key.name, name))
-        {
-            return Some((identity.clone(), Cow::Borrowed(key.name), key));
+        if let Some(key) = section.key(name) {
+            return Some(Found::new(identity.clone(), Cow::Borrowed(key.name), key));
         }
-        if section.name != TOP {
-            return None;
+        match section.name {
+            TOP => self.find_earlier(name),
+            _ => None,
         }
+    }
+
+    /// A setting of an earlier genpack card.
+    fn find_earlier(&self, name: &str) -> Option<Found<'a>> {
         let (_, section, key) = EARLIER_NAMES
             .iter()
             .find(|(earlier, ..)| names::same(earlier, name))?;
@@ -257,15 +300,39 @@ impl<'a> Reader<'a, '_> {
             .schema
             .iter()
             .position(|candidate| candidate.name == *section)?;
-        let key = self.schema[index]
-            .fixed_keys()
-            .iter()
-            .find(|candidate| candidate.name == *key)?;
+        let subject = match self.schema[index].subject {
+            SubjectKind::Label => Subject::Label(String::new()),
+            SubjectKind::Port => Subject::Port(PortId::Default),
+            _ => Subject::None,
+        };
         let identity = Identity {
             section: index,
-            subject: Subject::None,
+            subject,
         };
-        Some((identity, Cow::Borrowed(key.name), key))
+        let key = self.schema[index].key(key)?;
+        Some(Found::new(identity, Cow::Borrowed(key.name), key))
+    }
+
+    /// `section.key`, where both may have dots of their own.
+    fn find_with_section(&self, name: &str) -> Option<Found<'a>> {
+        let within = |identity: &Identity, key: &str| match self.schema[identity.section].keys {
+            Keys::Overrides => None,
+            _ => self.find(identity, key),
+        };
+        if !name.contains('.') {
+            let section = self.schema.iter().position(|section| section.name == TOP)?;
+            let subject = Subject::None;
+            return within(&Identity { section, subject }, name);
+        }
+        name.rmatch_indices('.').take(DOT_LIMIT).find_map(|(at, _)| {
+            let identity = header::resolve(name[..at].trim(), self.schema).ok()?;
+            let key = &name[at + 1..];
+            let found = within(&identity, key.trim())?;
+            Some(Found {
+                dots: Some(key.matches('.').count()),
+                ..found
+            })
+        })
     }
 
     fn pair(&mut self, line: RawLine<'a>, key: Piece<'a>, value: Piece<'a>) {
@@ -274,7 +341,11 @@ impl<'a> Reader<'a, '_> {
         let Some(identity) = self.current.clone() else {
             return;
         };
-        let Some((identity, name, schema)) = self.find(&identity, key.text()) else {
+        let (key, value) = match self.schema[identity.section].keys {
+            Keys::Overrides => split_at_equals(line.content).unwrap_or((key, value)),
+            _ => (key, value),
+        };
+        let Some(found) = self.find(&identity, key.text()) else {
             let label = header::label(&identity, self.schema);
             let place = Place {
                 section: Some(&label),
@@ -292,6 +363,13 @@ impl<'a> Reader<'a, '_> {
             });
             return;
         };
+        let Found {
+            identity,
+            name,
+            schema,
+            dots,
+        } = found;
+        let key = behind_section(key, dots);
         self.document.understood = true;
         self.secret = schema.secret;
         self.private_key = strays::begins_private_key(value.text());
@@ -316,7 +394,13 @@ impl<'a> Reader<'a, '_> {
                     value: line.content,
                 };
                 self.private_key = strays::begins_private_key(line.content.text());
-                self.unusual_value(line.content, line.content, &open.name, open.schema, &open.identity);
+                self.unusual_value(
+                    line.content,
+                    line.content,
+                    &open.name,
+                    open.schema,
+                    &open.identity,
+                );
                 self.record(&open.identity, &open.name, open.schema, entry);
                 self.open = Some(open);
                 return;
@@ -369,8 +453,30 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
+    /// The sections to which the current line belongs.
+    fn sections(&mut self) -> &mut BTreeMap<Identity, Body<'a>> {
+        let Some(Identity {
+            subject: Subject::Machine(condition),
+            ..
+        }) = &self.current
+        else {
+            return &mut self.document.sections;
+        };
+        let all = &mut self.document.overrides;
+        let known = all.iter().position(|overrides| overrides.condition == *condition);
+        let index = known.unwrap_or(all.len());
+        if known.is_none() {
+            all.push(Overrides {
+                condition: condition.clone(),
+                sections: BTreeMap::new(),
+            });
+        }
+        &mut all[index].sections
+    }
+
     fn record(&mut self, identity: &Identity, name: &str, schema: &'a Key<'a>, entry: Entry<'a>) {
-        let body = self.document.sections.entry(identity.clone()).or_default();
+        let label = header::label(identity, self.schema);
+        let body = self.sections().entry(identity.clone()).or_default();
         let Some(setting) = body.get_mut(name) else {
             let entries = vec![entry];
             body.insert(name.to_string(), Setting { schema, entries });
@@ -380,8 +486,7 @@ impl<'a> Reader<'a, '_> {
             setting.entries.push(entry);
             return;
         }
-        let label = header::label(identity, self.schema);
-        for earlier in setting.entries.drain(..) {
+        for earlier in std::mem::replace(&mut setting.entries, vec![entry]) {
             let place = Place {
                 section: Some(&label),
                 key: Some(name),
@@ -399,6 +504,26 @@ impl<'a> Reader<'a, '_> {
                 .hint(text!("delete one of the two lines"))
             });
         }
-        setting.entries.push(entry);
     }
+}
+
+/// Most dots at which a name is taken apart into section and key.
+const DOT_LIMIT: usize = 8;
+
+/// The key alone, without the section in front of it.
+fn behind_section<'a>(key: Piece<'a>, dots: Option<usize>) -> Piece<'a> {
+    let Some(dots) = dots else { return key };
+    let is_dot = |(_, sign): &(usize, &str)| *plain(sign) == *".";
+    let text = key.text();
+    let signs = text
+        .char_indices()
+        .map(|(at, c)| (at, &text[at..at + c.len_utf8()]));
+    let found = signs.rev().filter(is_dot).nth(dots);
+    found.map_or(key, |(at, sign)| key.part(&text[at + sign.len()..]).trim())
+}
+
+/// Splits a line at its first `=`, because the section in front of a key may hold colons.
+fn split_at_equals(content: Piece<'_>) -> Option<(Piece<'_>, Piece<'_>)> {
+    let (key, value) = content.text().split_once('=')?;
+    Some((content.part(key).trim(), content.part(value)))
 }

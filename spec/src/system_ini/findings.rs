@@ -75,6 +75,14 @@ impl Words {
         }
     }
 
+    /// Adds a hint unless there is one.
+    pub(super) fn or_hint(self, hint: impl FnOnce() -> Text) -> Words {
+        Words {
+            hint: self.hint.or_else(|| Some(hint())),
+            ..self
+        }
+    }
+
     pub(super) fn maybe_hint(self, hint: Option<Text>) -> Words {
         Words { hint, ..self }
     }

@@ -3,18 +3,9 @@
 use super::lexer::is_blank;
 use super::names;
 use super::schema::{Section, SubjectKind};
+use super::subject::{self, Subject};
 use crate::text;
 use crate::text::Text;
-use crate::types::PortId;
-
-/// What a section speaks of.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Subject {
-    /// The section takes no name.
-    None,
-    /// One port, or every port without a section of its own.
-    Port(PortId),
-}
 
 /// A section of the file by its meaning: all sections with the same identity are one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,39 +30,26 @@ pub(super) fn resolve(text: &str, schema: &[Section<'_>]) -> Result<Identity, Un
         .filter_map(|(index, section)| Some((index, section, names::after_name(text, section.name)?)))
         .max_by_key(|(_, section, _)| section.name.len());
     let Some((index, section, rest)) = found else {
-        return Err(unknown(text, schema));
-    };
-    let subject = rest
-        .trim_start_matches(|c| is_blank(c) || matches!(c, ':' | '-' | '_'))
-        .trim_end_matches(is_blank);
-    let subject = unquote(subject);
-    let subject = match section.subject {
-        SubjectKind::None if subject.is_empty() => Subject::None,
-        SubjectKind::None => {
-            return Err(Unknown {
-                problem: text!("[{section}] takes no name behind it", section = section.name),
-                hint: Some(Text::verbatim(format!("[{}]", section.name))),
-            });
-        }
-        SubjectKind::Port if subject.is_empty() => Subject::Port(PortId::Default),
-        // Ports are named in lower case by the kernel and udev; whoever uses the name ignores case.
-        SubjectKind::Port => match subject.to_lowercase().parse() {
-            Ok(port) => Subject::Port(port),
-            Err(error) => {
-                return Err(Unknown {
-                    problem: error.0,
-                    hint: Some(text!(
-                        "[{section}] for every port, or for example [{section} eth0]",
-                        section = section.name
-                    )),
-                });
-            }
-        },
+        return earlier_tunnel(text, schema).ok_or_else(|| unknown(text, schema));
     };
     Ok(Identity {
         section: index,
-        subject,
+        subject: subject::read(rest, section)?,
     })
+}
+
+/// `[wg-walbrix]` of earlier genpack cards, and `[wg0]`: the section of a WireGuard tunnel under the name of its port.
+fn earlier_tunnel(text: &str, schema: &[Section<'_>]) -> Option<Identity> {
+    let name = text.trim_matches(is_blank).to_lowercase();
+    let rest = name.strip_prefix("wg")?;
+    if !rest.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return None;
+    }
+    let section = schema
+        .iter()
+        .position(|section| section.subject == SubjectKind::Tunnel)?;
+    let subject = Subject::Interface(name.parse().ok()?);
+    Some(Identity { section, subject })
 }
 
 fn unknown(text: &str, schema: &[Section<'_>]) -> Unknown {
@@ -108,9 +86,9 @@ pub(super) fn unquote(text: &str) -> &str {
 /// Returns the canonical spelling of a section, without brackets.
 pub(super) fn label(identity: &Identity, schema: &[Section<'_>]) -> String {
     let name = schema[identity.section].name;
-    match &identity.subject {
-        Subject::None | Subject::Port(PortId::Default) => name.to_string(),
-        Subject::Port(port) => format!("{name} {port}"),
+    match identity.subject.to_string() {
+        subject if subject.is_empty() => name.to_string(),
+        subject => format!("{name} {}", super::shorten(&subject, 60)),
     }
 }
 

@@ -1,10 +1,21 @@
-//! The one table of all settings. The reader's typing, the template on new cards, suggestions for misspelt names and
-//! the reference page are all made from it.
+//! The one table of all settings. The reader's typing, the template on new cards, suggestions for misspelt names, the
+//! reference page and `genpack config schema` are all made from it.
 //!
 //! Sections and keys borrow their texts, so that those which a blueprint declares can stand beside the built-in ones.
 
+mod access;
+mod device;
+mod network;
+mod own;
+
+use std::fmt;
+
+use super::names;
+use crate::declared::DeclaredSection;
+use crate::facts::Feature;
+
 /// A section and what it may hold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Section<'a> {
     /// Canonical name, lower case.
     pub name: &'a str,
@@ -14,6 +25,8 @@ pub struct Section<'a> {
     pub help: &'a str,
     /// Its settings.
     pub keys: Keys<'a>,
+    /// What an image must be able to do for the section to have an effect.
+    pub feature: Option<Feature>,
 }
 
 /// What may follow a section's name between the brackets.
@@ -23,15 +36,29 @@ pub enum SubjectKind {
     None,
     /// A network port's name or hardware address, or nothing: every port that has no section of its own.
     Port,
+    /// Any name, to tell sections of one kind apart, or nothing.
+    Label,
+    /// The name of a network port that the section makes.
+    Interface,
+    /// The name of a tunnel that the section makes, or of a tunnel and one of its peers: `wg0 peer office`.
+    Tunnel,
+    /// A user of the device.
+    User,
+    /// What a machine must be: `mac=...`, `serial=...`, `model=...`.
+    Machine,
 }
 
 /// The settings of a section.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Keys<'a> {
-    /// These.
-    Fixed(&'a [Key<'a>]),
+    /// Those of all these tables.
+    Fixed(&'a [&'a [Key<'a>]]),
+    /// These, which a blueprint declares.
+    Declared(Vec<Key<'a>>),
     /// One for each systemd unit, under its name.
     Units(Key<'a>),
+    /// Those of every other section, written `section.key`.
+    Overrides,
 }
 
 /// One setting.
@@ -46,13 +73,19 @@ pub struct Key<'a> {
     /// What it does, in whole sentences.
     pub help: &'a str,
     /// A value that is right, or where that would be unsafe, one that looks like it.
-    pub example: &'a str,
+    pub example: Sample<'a>,
     /// What holds when it is absent or unusable.
     pub fallback: Fallback<'a>,
     /// Whether its value must never be shown.
     pub secret: bool,
+    /// Names that work like its own: those of earlier genpack cards, and obvious other spellings.
+    pub aliases: &'a [&'a str],
     /// Other words for it. They are not accepted, but lead to the right name.
     pub other_words: &'a [&'a str],
+    /// What an image must be able to do for the setting to have an effect.
+    pub feature: Option<Feature>,
+    /// Whether it is there for old cards only: read, but not offered.
+    pub legacy: bool,
 }
 
 /// The type of a value.
@@ -62,18 +95,74 @@ pub enum Kind<'a> {
     Hostname,
     /// IANA name that the image has.
     TimeZone,
+    /// Locale that the image has.
+    Locale,
+    /// Keyboard layout that the image has.
+    Keyboard,
     /// One of these.
     Choice(&'a [Choice<'a>]),
+    /// One of these words, which a blueprint declares.
+    Words(&'a [String]),
     /// On or off.
     Bool,
+    /// Whole number in this range.
+    Number {
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+    },
+    /// One line of text of at most so many bytes.
+    Text {
+        /// Most bytes.
+        max: usize,
+    },
     /// IP address with the length of its network prefix; an IPv4 address without one needs a netmask.
     InterfaceAddress,
     /// IPv4 netmask.
     Netmask,
     /// Address of a gateway or a server.
     HostAddress,
+    /// Network, as address and prefix length.
+    IpNetwork,
+    /// Hardware address of one device.
+    Mac,
+    /// DNS domain.
+    Domain,
+    /// Name of a network port.
+    Interface,
+    /// Name or address of a server, or off for none.
+    ServerOrOff,
+    /// Date, or date and time.
+    Moment,
+    /// `http://` or `https://` address.
+    Url,
+    /// The same, of a proxy.
+    ProxyUrl,
+    /// Host, domain or network.
+    HostPattern,
     /// Line of a `.pub` file.
     SshKey,
+    /// Password that a person types.
+    Password,
+    /// Password in the form of crypt(5).
+    PasswordHash,
+    /// Password of a wireless network.
+    WifiPassword,
+    /// Two-letter country code.
+    Country,
+    /// Name of a group.
+    Group,
+    /// Absolute path of a login shell that the image has.
+    Shell,
+    /// Off, auto, or a size.
+    Swap,
+    /// Public WireGuard key.
+    WireguardPublicKey,
+    /// Private or preshared WireGuard key.
+    WireguardSecretKey,
+    /// Server with a port.
+    Endpoint,
 }
 
 /// One of the words that a setting may be.
@@ -99,19 +188,54 @@ pub enum List {
 /// What holds when a setting is absent or unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback<'a> {
-    /// This, as a phrase.
-    Text(&'a str),
+    /// This, as a phrase that has translations.
+    Text(&'static str),
+    /// This value.
+    Value(Sample<'a>),
     /// The device's default host name.
     DefaultHostname,
 }
 
+/// A value as a person would write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sample<'a> {
+    /// Text.
+    Text(&'a str),
+    /// Number.
+    Number(i64),
+    /// Several values.
+    List(&'a [String]),
+}
+
+impl fmt::Display for Sample<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sample::Text(text) => f.write_str(text),
+            Sample::Number(number) => number.fmt(f),
+            Sample::List(values) => f.write_str(&values.join(", ")),
+        }
+    }
+}
+
 impl<'a> Section<'a> {
     /// Returns the settings that have a fixed name.
-    pub fn fixed_keys(&self) -> &'a [Key<'a>] {
-        match self.keys {
-            Keys::Fixed(keys) => keys,
-            Keys::Units(_) => &[],
-        }
+    pub fn fixed_keys(&self) -> impl Iterator<Item = &Key<'a>> {
+        let (fixed, declared): (&[&[Key<'a>]], &[Key<'a>]) = match &self.keys {
+            Keys::Fixed(tables) => (tables, &[]),
+            Keys::Declared(keys) => (&[], keys),
+            Keys::Units(_) | Keys::Overrides => (&[], &[]),
+        };
+        fixed.iter().copied().flatten().chain(declared)
+    }
+
+    /// Returns the settings that people are told of.
+    pub fn offered_keys(&self) -> impl Iterator<Item = &Key<'a>> {
+        self.fixed_keys().filter(|key| !key.legacy)
+    }
+
+    /// Returns the setting of this name or alias.
+    pub(super) fn key(&self, name: &str) -> Option<&Key<'a>> {
+        self.fixed_keys().find(|key| key.is_called(name))
     }
 }
 
@@ -120,168 +244,89 @@ impl Key<'_> {
     pub fn is_literal(&self) -> bool {
         self.secret || self.kind == Kind::SshKey
     }
-}
 
-const fn choice<'a>(word: &'a str, synonyms: &'a [&'a str]) -> Choice<'a> {
-    Choice { word, synonyms }
+    /// Whether this is its name or one that works like it.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        names::same(self.name, name) || self.aliases.iter().any(|alias| names::same(alias, name))
+    }
 }
 
 /// The section of keys that stand before the first header.
 pub const TOP: &str = "system";
 
 /// Names of earlier genpack cards: (name in [`TOP`], section, key). They work silently.
-pub const EARLIER_NAMES: &[(&str, &str, &str)] = &[("ssh_pubkey", "ssh", "key")];
-
-/// The built-in sections.
-pub const SECTIONS: &[Section<'static>] = &[
-    Section {
-        name: TOP,
-        subject: SubjectKind::None,
-        help: "The device itself.",
-        keys: Keys::Fixed(SYSTEM),
-    },
-    Section {
-        name: "network",
-        subject: SubjectKind::Port,
-        help: "The network cable. Without any setting here the device gets its address automatically (DHCP), \
-               which is right for most networks. [network] means every network port; [network eth1] means \
-               the port of that name and [network 52:54:00:12:34:56] the port with that hardware (MAC) address.",
-        keys: Keys::Fixed(NETWORK),
-    },
-    Section {
-        name: "ssh",
-        subject: SubjectKind::None,
-        help: "Remote login for administrators.",
-        keys: Keys::Fixed(SSH),
-    },
-    Section {
-        name: "services",
-        subject: SubjectKind::None,
-        help: "Programs that run in the background, each with on or off. A program that is not named here \
-               runs, or does not run, as the maker of this device has decided.",
-        keys: Keys::Units(Key {
-            name: "SERVICE",
-            kind: Kind::Bool,
-            list: List::No,
-            help: "Starts a program with the device, or keeps it from starting.",
-            example: "off",
-            fallback: Fallback::Text("as the maker of the device has decided"),
-            secret: false,
-            other_words: &[],
-        }),
-    },
+pub const EARLIER_NAMES: &[(&str, &str, &str)] = &[
+    ("ssh_pubkey", "ssh", "key"),
+    ("wifi_ssid", "wifi", "ssid"),
+    ("wifi_key", "wifi", "password"),
+    ("wifi_wpa3", "wifi", "wpa3"),
+    ("wifi_country", "wifi", "country"),
 ];
 
-const SYSTEM: &[Key<'static>] = &[
-    Key {
-        name: "hostname",
-        kind: Kind::Hostname,
-        list: List::No,
-        help: "The name of the device in the network: letters, digits and hyphens.",
-        example: "kitchen",
-        fallback: Fallback::DefaultHostname,
-        secret: false,
-        other_words: &["name", "computer_name", "device_name"],
-    },
-    Key {
-        name: "timezone",
-        kind: Kind::TimeZone,
-        list: List::No,
-        help: "The time zone, as continent and city.",
-        example: "Europe/Berlin",
-        fallback: Fallback::Text("UTC"),
-        secret: false,
-        other_words: &["tz", "zone"],
-    },
+/// Returns every section: the built-in ones, and those that a blueprint declares.
+pub fn sections<'a>(declared: &'a [DeclaredSection]) -> Vec<Section<'a>> {
+    let built_in: &'a [Section<'a>] = SECTIONS;
+    built_in
+        .iter()
+        .cloned()
+        .chain(declared.iter().map(own::section))
+        .collect()
+}
+
+/// The built-in sections, in the order in which the template shows them.
+pub static SECTIONS: &[Section<'static>] = &[
+    device::SYSTEM,
+    network::NETWORK,
+    network::WIFI,
+    access::SSH,
+    access::USER,
+    access::SERVICES,
+    device::TIME,
+    device::PROXY,
+    network::VLAN,
+    network::BRIDGE,
+    network::BOND,
+    network::WIREGUARD,
+    device::STORAGE,
+    device::UPDATE,
+    device::MATCH,
 ];
 
-const NETWORK: &[Key<'static>] = &[
-    Key {
-        name: "method",
-        kind: Kind::Choice(&[
-            choice("auto", &["automatic", "dhcp"]),
-            choice("static", &["manual", "fixed"]),
-            choice("off", &["no", "none", "disabled", "false", "0"]),
-        ]),
-        list: List::No,
-        help: "How the port gets its address: auto (DHCP), static (the address below), or off (the port is not \
-               used). Whoever writes an address need not write static as well.",
-        example: "auto",
-        fallback: Fallback::Text("automatic address (DHCP)"),
-        secret: false,
-        other_words: &["dhcp", "mode", "bootproto"],
-    },
-    Key {
-        name: "address",
-        kind: Kind::InterfaceAddress,
-        list: List::Words,
-        help: "A fixed address for the device. The /24 behind it is the size of the network, and right for most \
-               home and office networks. Instead of it, netmask may be given.",
-        example: "192.168.1.30/24",
-        fallback: Fallback::Text("automatic address (DHCP)"),
-        secret: false,
-        other_words: &["ip", "ipaddress", "ipv4", "ipv6", "ip4", "ip6"],
-    },
-    Key {
-        name: "netmask",
-        kind: Kind::Netmask,
-        list: List::No,
-        help: "The size of the network, when the address has no /24 behind it.",
-        example: "255.255.255.0",
-        fallback: Fallback::Text("none"),
-        secret: false,
-        other_words: &["mask", "subnet", "subnetmask", "prefix"],
-    },
-    Key {
-        name: "gateway",
-        kind: Kind::HostAddress,
-        list: List::Words,
-        help: "The address of the router that leads to the internet. It is in the same network as address.",
-        example: "192.168.1.1",
-        fallback: Fallback::Text("no gateway"),
-        secret: false,
-        other_words: &["router", "default_gateway", "gw", "route"],
-    },
-    Key {
-        name: "dns",
-        kind: Kind::HostAddress,
-        list: List::Words,
-        help: "Name servers, which find the addresses of names such as example.com. Often the router is one.",
-        example: "192.168.1.1, 9.9.9.9",
-        fallback: Fallback::Text("the name servers that the network gives"),
-        secret: false,
-        other_words: &["nameserver", "nameservers", "dns_server", "name_server"],
-    },
-];
-
-const SSH: &[Key<'static>] = &[Key {
-    name: "key",
-    kind: Kind::SshKey,
-    list: List::Lines,
-    help: "A public key that may log in as root: the whole line of a file whose name ends in .pub. For several \
-           keys write several such lines.",
-    // No real key: whoever holds its private half could log in where somebody left the example in place.
-    example: "ssh-ed25519 AAAA...the-rest-of-the-line... me@home",
-    fallback: Fallback::Text("only the keys that the device already has"),
+/// A setting with the facts that most have; the tables name what differs.
+const PLAIN: Key<'static> = Key {
+    name: "",
+    kind: Kind::Bool,
+    list: List::No,
+    help: "",
+    example: Sample::Text(""),
+    fallback: Fallback::Text("as the maker of the device has decided"),
     secret: false,
-    other_words: &["authorized_keys", "ssh_key", "pubkey", "public_key", "keys"],
-}];
+    aliases: &[],
+    other_words: &[],
+    feature: None,
+    legacy: false,
+};
+
+const fn choice<'a>(word: &'a str, synonyms: &'a [&'a str]) -> Choice<'a> {
+    Choice { word, synonyms }
+}
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::system_ini::names;
 
     #[test]
     fn folded_names_stay_distinct() {
         let mut sections = BTreeSet::new();
-        for section in SECTIONS {
+        for section in SECTIONS.iter() {
             assert!(sections.insert(names::fold(section.name)), "{}", section.name);
             let mut keys = BTreeSet::new();
             for key in section.fixed_keys() {
-                assert!(keys.insert(names::fold(key.name)), "{}", key.name);
+                for name in [key.name].iter().chain(key.aliases) {
+                    assert!(keys.insert(names::fold(name)), "{name}");
+                }
             }
         }
     }
@@ -290,8 +335,8 @@ mod tests {
     fn earlier_names_lead_to_settings_and_hide_none() {
         for (name, section, key) in EARLIER_NAMES {
             let find = |wanted: &str| SECTIONS.iter().find(|s| s.name == wanted).unwrap();
-            assert!(find(section).fixed_keys().iter().any(|k| k.name == *key));
-            assert!(!find(TOP).fixed_keys().iter().any(|k| names::same(k.name, name)));
+            assert!(find(section).key(key).is_some());
+            assert!(find(TOP).key(name).is_none());
         }
     }
 }

@@ -24,12 +24,15 @@ pub(super) fn unknown_key(key: &str, line: &str, section: &Section<'_>, schema: 
             example = "nginx = off"
         ));
     }
-    let elsewhere = schema.iter().find(|other| {
-        other
-            .fixed_keys()
-            .iter()
-            .any(|candidate| names::same(candidate.name, key))
-    });
+    if let Keys::Overrides = section.keys {
+        return Words::new(text!("there is no setting {key}", key = shown)).hint(text!(
+            "the setting with its section in front, for example {example}",
+            example = "system.hostname = kitchen"
+        ));
+    }
+    let elsewhere = schema
+        .iter()
+        .find(|other| other.offered_keys().any(|candidate| candidate.is_called(key)));
     if let Some(other) = elsewhere {
         return Words::new(text!(
             "{key} does not belong to [{section}]",
@@ -50,7 +53,7 @@ pub(super) fn unknown_key(key: &str, line: &str, section: &Section<'_>, schema: 
                 ))
             })
         });
-    let names: Vec<_> = section.fixed_keys().iter().map(|key| key.name).collect();
+    let names: Vec<_> = section.offered_keys().map(|key| key.name).collect();
     Words::new(text!(
         "[{section}] has no setting \"{key}\"",
         section = section.name,
@@ -66,13 +69,12 @@ pub(super) fn unknown_key(key: &str, line: &str, section: &Section<'_>, schema: 
 }
 
 fn meant<'a>(key: &str, section: &Section<'a>) -> Option<&'a str> {
-    let keys = section.fixed_keys();
-    let by_other_word = keys
-        .iter()
+    let by_other_word = section
+        .offered_keys()
         .find(|candidate| candidate.other_words.iter().any(|word| names::same(word, key)));
     by_other_word
         .map(|candidate| candidate.name)
-        .or_else(|| names::suggest(key, keys.iter().map(|candidate| candidate.name)))
+        .or_else(|| names::suggest(key, section.offered_keys().map(|candidate| candidate.name)))
 }
 
 /// Words for a line that is no setting at all.
@@ -94,12 +96,7 @@ pub(super) fn stray(text: &str, section: Option<&Section<'_>>) -> Words {
     let mut parts = text.splitn(2, char::is_whitespace);
     let (first, rest) = (parts.next().unwrap_or(""), parts.next().unwrap_or("").trim());
     let known = section
-        .and_then(|section| {
-            section
-                .fixed_keys()
-                .iter()
-                .find(|key| names::same(key.name, first))
-        })
+        .and_then(|section| section.key(first))
         .filter(|key| !rest.is_empty() && !key.secret);
     words.hint(match known {
         Some(key) => Text::verbatim(format!("{} = {}", key.name, shorten(rest, QUOTE_LIMIT))),

@@ -1,6 +1,7 @@
 //! The commented `system.ini` of a new card, for people who never saw Linux.
 
-use super::schema::{Key, Keys, SECTIONS, Section, SubjectKind};
+use super::schema::{self, Key, Keys, Section, SubjectKind};
+use crate::facts::{Facts, Feature};
 
 /// Longest line, in characters: fits Notepad's first window.
 const WIDTH: usize = 76;
@@ -12,31 +13,62 @@ const ANSWER: &str = "Nothing that you write here can break the device. A line t
     the file STATUS.txt beside this one says which, why, and what to write instead.";
 const REMARKS: &str = "Lines that begin with # or ; are remarks.";
 
-/// Returns the file. CRLF line ends, ASCII.
-pub(super) fn template() -> String {
+/// Returns the file: what the image can do, and what its blueprint declares. CRLF line ends, ASCII unless the
+/// blueprint's texts are not.
+pub(super) fn template(facts: &Facts) -> String {
     let mut lines = Vec::new();
     for paragraph in [INTRODUCTION, ANSWER, REMARKS] {
         remark(paragraph, &mut lines);
         lines.push("#".to_string());
     }
     lines.pop();
-    for section in SECTIONS {
-        lines.push(String::new());
-        lines.push(String::new());
+    let supported = |feature: Option<Feature>| feature.is_none_or(|feature| facts.has(feature));
+    for section in schema::sections(&facts.settings) {
+        if !supported(section.feature) {
+            continue;
+        }
+        lines.extend([String::new(), String::new()]);
         remark(section.help, &mut lines);
-        lines.push(format!("[{}]", section.name));
-        for key in section.fixed_keys() {
+        lines.push(header(&section));
+        for key in section
+            .offered_keys()
+            .filter(|key| supported(key.feature) && !is_repeated(key, &section))
+        {
             setting(key, &mut lines);
         }
-        if let Keys::Units(_) = section.keys {
-            lines.extend(["".to_string(), ";nginx = off".to_string()]);
+        match section.keys {
+            Keys::Units(_) => lines.extend([String::new(), ";nginx = off".to_string()]),
+            Keys::Overrides => lines.extend([String::new(), ";system.hostname = kitchen".to_string()]),
+            Keys::Fixed(_) | Keys::Declared(_) => {}
         }
         if section.subject == SubjectKind::Port {
-            one_port(section, &mut lines);
+            one_port(&section, &mut lines);
         }
     }
     lines.push(String::new());
     lines.join("\r\n")
+}
+
+/// The header, and an example of one where it needs a name.
+fn header(section: &Section<'_>) -> String {
+    let name = section.name;
+    match section.subject {
+        SubjectKind::None | SubjectKind::Port | SubjectKind::Label => format!("[{name}]"),
+        SubjectKind::Interface => format!(";[{name} {name}0]"),
+        SubjectKind::Tunnel => format!(";[{name} wg0]"),
+        SubjectKind::User => format!(";[{name} anna]"),
+        SubjectKind::Machine => format!(";[{name} mac=52:54:00:12:34:56]"),
+    }
+}
+
+/// Whether a section only borrows this setting from `[network]`, where it is explained.
+fn is_repeated(key: &Key<'_>, section: &Section<'_>) -> bool {
+    let is_network = |section: &&Section<'_>| section.subject == SubjectKind::Port;
+    let mut network = schema::SECTIONS
+        .iter()
+        .filter(is_network)
+        .flat_map(Section::fixed_keys);
+    section.subject != SubjectKind::Port && network.any(|other| other.help == key.help)
 }
 
 fn setting(key: &Key<'_>, lines: &mut Vec<String>) {
@@ -54,6 +86,9 @@ fn one_port(section: &Section<'_>, lines: &mut Vec<String>) {
 
 /// Adds a text as remark lines.
 fn remark(text: &str, lines: &mut Vec<String>) {
+    if text.is_empty() {
+        return;
+    }
     let mut line = String::from("#");
     for word in text.split_whitespace() {
         if line.len() + 1 + word.len() > WIDTH {

@@ -6,23 +6,34 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::address::{self, Refusal};
-use super::findings::{Findings, Place, Words};
-use super::kinds::Value;
-use super::typing::Item;
+use super::super::address::{self, Refusal};
+use super::super::findings::{Findings, Place, Words};
+use super::super::kinds::{Netmask, Value};
+use super::super::schema;
+use super::super::typing::Item;
+use super::Values;
 use crate::report::Severity;
-use crate::settings::{Method, Network};
+use crate::settings::{Ipv6, Method, Network};
 use crate::text;
 use crate::text::Text;
 use crate::types::PortId;
 
 /// The lines of a section.
-pub(super) struct Lines<'a> {
-    pub(super) method: Option<Item<'a>>,
-    pub(super) addresses: Vec<Item<'a>>,
-    pub(super) netmask: Option<Item<'a>>,
-    pub(super) gateways: Vec<Item<'a>>,
-    pub(super) dns: Vec<Item<'a>>,
+struct Lines<'a> {
+    method: Option<Item<'a>>,
+    addresses: Vec<Item<'a>>,
+    netmask: Option<Item<'a>>,
+    gateways: Vec<Item<'a>>,
+    dns: Vec<Item<'a>>,
+}
+
+/// Whether `[network]` has a setting of this name.
+pub(super) fn has_key(name: &str) -> bool {
+    schema::SECTIONS
+        .iter()
+        .filter(|section| section.name == "network")
+        .flat_map(|section| section.fixed_keys())
+        .any(|key| key.name == name)
 }
 
 fn for_example(example: &str) -> Text {
@@ -34,7 +45,38 @@ fn address_example() -> Text {
 }
 
 /// Judges a section.
-pub(super) fn build(port: &PortId, lines: Lines<'_>, findings: &mut Findings) -> Network {
+pub(super) fn build(port: Option<&PortId>, values: &mut Values<'_, '_>) -> Network {
+    let lines = Lines {
+        method: values.items("method").pop(),
+        addresses: values.items("address"),
+        netmask: values.items("netmask").pop(),
+        gateways: values.items("gateway"),
+        dns: values.items("dns"),
+    };
+    let base = addresses(port, lines, values.findings);
+    let network = Network {
+        search: values.list("search"),
+        mtu: values
+            .one("mtu")
+            .and_then(|number: i64| u32::try_from(number).ok()),
+        mac: values.one("mac"),
+        ipv6: values.one("ipv6").map(|word: &str| match word {
+            "off" => Ipv6::Off,
+            _ => Ipv6::Auto,
+        }),
+        fallback: values.one("fallback"),
+        ..base
+    };
+    match network.method {
+        Method::Off => Network {
+            method: Method::Off,
+            ..Network::default()
+        },
+        Method::Auto | Method::Static => network,
+    }
+}
+
+fn addresses(port: Option<&PortId>, lines: Lines<'_>, findings: &mut Findings) -> Network {
     let chosen = match &lines.method {
         Some(Item {
             outcome: Ok(Value::Choice(word)),
@@ -115,7 +157,7 @@ impl<'a> Addresses<'a> {
         for item in &lines.addresses {
             let place = item.place;
             let refused = match &item.outcome {
-                Ok(Value::InterfaceAddress(ip, prefix)) => {
+                Ok(Value::InterfaceAddress((ip, prefix))) => {
                     match prefix.map_or_else(
                         || prefix_from(lines.netmask.as_ref(), *ip),
                         |known| Ok(Some(known)),
@@ -171,7 +213,7 @@ impl<'a> Addresses<'a> {
 fn prefix_from(netmask: Option<&Item<'_>>, ip: IpAddr) -> Result<Option<u8>, Refusal> {
     let size = if ip.is_ipv4() { 24 } else { 64 };
     match netmask.filter(|_| ip.is_ipv4()).map(|item| &item.outcome) {
-        Some(Ok(Value::Netmask(prefix))) => Ok(Some(*prefix)),
+        Some(Ok(Value::Netmask(Netmask(prefix)))) => Ok(Some(*prefix)),
         Some(_) => Ok(None),
         None => Err(Refusal {
             problem: text!(
@@ -184,7 +226,7 @@ fn prefix_from(netmask: Option<&Item<'_>>, ip: IpAddr) -> Result<Option<u8>, Ref
 }
 
 fn report_method(
-    port: &PortId,
+    port: Option<&PortId>,
     lines: &Lines<'_>,
     chosen: Option<Method>,
     in_effect: &Text,
@@ -221,9 +263,11 @@ fn report_method(
                 .hint(text!("delete this line, or the others"))
             });
         }
-        (_, Some(Method::Off)) if *port == PortId::Default => findings.value(Severity::Note, place, || {
-            Words::new(text!("every network port without a section of its own is off")).used(text!("off"))
-        }),
+        (_, Some(Method::Off)) if port == Some(&PortId::Default) => {
+            findings.value(Severity::Note, place, || {
+                Words::new(text!("every network port without a section of its own is off")).used(text!("off"))
+            })
+        }
         _ => {}
     }
 }
@@ -231,7 +275,7 @@ fn report_method(
 fn report_netmask(lines: &Lines<'_>, method: Method, in_effect: &Text, findings: &mut Findings) {
     let Some(item) = &lines.netmask else { return };
     let written = lines.addresses.iter().filter_map(|item| match item.outcome {
-        Ok(Value::InterfaceAddress(IpAddr::V4(_), prefix)) => Some(prefix),
+        Ok(Value::InterfaceAddress((IpAddr::V4(_), prefix))) => Some(prefix),
         _ => None,
     });
     let prefixes: Vec<Option<u8>> = written.collect();
@@ -249,7 +293,7 @@ fn report_netmask(lines: &Lines<'_>, method: Method, in_effect: &Text, findings:
                 .used(used)
                 .maybe_hint(refusal.hint.clone())
         }),
-        Ok(Value::Netmask(prefix)) if method == Method::Static && !needed => {
+        Ok(Value::Netmask(Netmask(prefix))) if method == Method::Static && !needed => {
             if behind_address.is_some_and(|other| other != prefix) {
                 findings.value(Severity::Warning, item.place, || {
                     Words::new(text!("the netmask is not the one that the address has behind it"))
