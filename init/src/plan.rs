@@ -1,79 +1,131 @@
 //! What the settings come to in files, as data: everything that must hold before the system starts.
+//!
+//! Each module has one concern: it takes settings, and what it needs to know of the image, and gives entries. What can't
+//! be done as the settings say becomes a sentence for the person, never a file by halves.
 
-use genpack_spec::layout;
+mod accounts;
+mod identity;
+mod locale;
+mod logging;
+mod login;
+mod own;
+mod proxy;
+mod services;
+mod ssh;
+mod time;
+mod users;
+
+use genpack_spec::facts::Facts;
 use genpack_spec::settings::Settings;
-use genpack_spec::types::Hostname;
+use genpack_spec::text::Text;
 
-/// A file or link of the running system.
+use crate::image_files::ImageFiles;
+pub use identity::Identity;
+pub use time::clock_floor;
+
+/// Something that must hold at a path of the running system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Absolute path in the running system.
     pub path: String,
+    /// Whom it belongs to; links belong to root.
+    pub owner: Owner,
     /// What is there.
     pub kind: Kind,
+}
+
+/// Numbers of a user and a group; root's by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// Number of the user.
+    pub uid: u32,
+    /// Number of the group.
+    pub gid: u32,
 }
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// A file, with its permission bits.
+    /// A file.
     File {
         /// Permission bits.
         mode: u32,
         /// Content.
-        content: String,
+        content: Vec<u8>,
     },
     /// A symbolic link.
     Link {
         /// Its target.
         target: String,
     },
+    /// A folder; what is in it stays.
+    Folder {
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Nothing: a file of the image that must not be there.
+    Absent,
 }
 
-/// Returns the files that `settings` and the device's identity ask for.
-pub fn plan(settings: &Settings, hostname: &Hostname, machine_id: &str, ssh_host_key: &str) -> Vec<Entry> {
-    let mut entries = vec![
-        file("/etc/hostname", 0o644, format!("{hostname}\n")),
-        file("/etc/hosts", 0o644, hosts(hostname)),
-        file("/etc/machine-id", 0o444, format!("{machine_id}\n")),
-        file(layout::SSH_HOST_KEY, 0o600, ssh_host_key.to_string()),
-    ];
-    if let Some(zone) = &settings.system.timezone {
-        entries.push(link("/etc/localtime", format!("..{}/{zone}", layout::ZONEINFO)));
-    }
-    if !settings.ssh.keys.is_empty() {
-        let lines = settings.ssh.keys.iter().map(|key| format!("{key}\n")).collect();
-        entries.push(file(layout::SSH_AUTHORIZED_KEYS, 0o644, lines));
-    }
-    // Off must hold before anything starts; what is to be on is started by the config agent.
-    for (unit, _) in settings.services.iter().filter(|(_, on)| !**on) {
-        entries.push(link(
-            &format!("{}/{unit}", layout::UNIT_MASK_DIR),
-            "/dev/null".into(),
-        ));
-    }
-    entries
+/// What is to be done.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order in which they are to be made.
+    pub entries: Vec<Entry>,
+    /// What can't be done, as whole sentences.
+    pub problems: Vec<Text>,
 }
 
-fn hosts(hostname: &Hostname) -> String {
-    let names = match hostname.short() {
-        short if short == hostname.as_str() => short.to_string(),
-        short => format!("{hostname} {short}"),
-    };
-    format!("127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost ip6-localhost ip6-loopback\n")
+/// Returns what `settings` ask for on a device of this identity with this image. Passwords are hashed already: a plain
+/// one is not applied.
+pub fn plan(settings: &Settings, identity: &Identity<'_>, image: &ImageFiles, facts: &Facts) -> Plan {
+    let mut plan = Plan::default();
+    plan.entries.extend(identity.entries());
+    plan.entries.extend(locale::entries(&settings.system));
+    plan.entries.extend(login::entries(&settings.system));
+    plan.entries.extend(logging::entries(&settings.system));
+    let applied = users::apply(&settings.user, image, facts, &mut plan);
+    plan.entries
+        .extend(ssh::entries(&settings.ssh, &settings.user, &applied));
+    plan.entries.extend(services::entries(settings));
+    plan.entries.extend(time::entries(&settings.time));
+    plan.entries.extend(proxy::entries(&settings.proxy));
+    own::apply(&facts.settings, &settings.own, image, &mut plan);
+    plan
 }
 
-fn file(path: &str, mode: u32, content: String) -> Entry {
+fn file(path: impl Into<String>, mode: u32, content: impl Into<Vec<u8>>) -> Entry {
     Entry {
-        path: path.to_string(),
-        kind: Kind::File { mode, content },
+        path: path.into(),
+        owner: Owner::default(),
+        kind: Kind::File {
+            mode,
+            content: content.into(),
+        },
     }
 }
 
-fn link(path: &str, target: String) -> Entry {
+fn link(path: impl Into<String>, target: impl Into<String>) -> Entry {
     Entry {
-        path: path.to_string(),
-        kind: Kind::Link { target },
+        path: path.into(),
+        owner: Owner::default(),
+        kind: Kind::Link {
+            target: target.into(),
+        },
+    }
+}
+
+fn absent(path: impl Into<String>) -> Entry {
+    Entry {
+        path: path.into(),
+        owner: Owner::default(),
+        kind: Kind::Absent,
+    }
+}
+
+impl Entry {
+    fn owned_by(self, owner: Owner) -> Entry {
+        Entry { owner, ..self }
     }
 }
 
@@ -81,51 +133,22 @@ fn link(path: &str, target: String) -> Entry {
 mod tests {
     use super::*;
 
-    fn entries(json: &str) -> Vec<Entry> {
-        let settings = serde_json::from_str(json).unwrap();
-        plan(&settings, &"kitchen.example.org".parse().unwrap(), "0123", "KEY")
-    }
-
     #[test]
     fn without_settings_only_the_identity_is_written() {
-        let paths: Vec<_> = entries("{}").into_iter().map(|e| e.path).collect();
-        assert_eq!(
-            paths,
-            [
-                "/etc/hostname",
-                "/etc/hosts",
-                "/etc/machine-id",
-                layout::SSH_HOST_KEY
-            ]
-        );
-    }
-
-    #[test]
-    fn a_qualified_name_is_known_by_its_first_label_too() {
-        let entries = entries("{}");
-        let Kind::File { content, .. } = &entries[1].kind else {
-            panic!("not a file")
+        let hostname = "kitchen".parse().unwrap();
+        let identity = Identity {
+            hostname: &hostname,
+            machine_id: "0123",
+            ssh_host_key: "KEY",
+            timezone: None,
         };
-        assert!(
-            content.contains("127.0.1.1 kitchen.example.org kitchen\n"),
-            "{content}"
+        let plan = plan(
+            &Settings::default(),
+            &identity,
+            &ImageFiles::default(),
+            &Facts::default(),
         );
-    }
-
-    #[test]
-    fn each_setting_has_its_file() {
-        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ me";
-        let entries = entries(&format!(
-            r#"{{"system": {{"timezone": "Asia/Tokyo"}}, "ssh": {{"keys": ["{key}"]}},
-                "services": {{"nginx.service": false, "cron.service": true}}}}"#
-        ));
-        assert_eq!(
-            entries[4..],
-            [
-                link("/etc/localtime", "../usr/share/zoneinfo/Asia/Tokyo".into()),
-                file(layout::SSH_AUTHORIZED_KEYS, 0o644, format!("{key}\n")),
-                link("/run/systemd/system.control/nginx.service", "/dev/null".into()),
-            ]
-        );
+        assert_eq!(plan.entries, identity.entries());
+        assert!(plan.problems.is_empty());
     }
 }

@@ -54,6 +54,9 @@ pub const SYSTEM_MOUNT: &str = "/run/genpack/system";
 pub const OVERLAY_MOUNT: &str = "/run/genpack/overlay";
 /// The validated settings, canonical JSON ([`crate::settings::Settings`]).
 pub const SETTINGS_JSON: &str = "/run/genpack/settings.json";
+/// The `system.ini` that this start was made with, as it is on the card now; absent when it still holds a plain password.
+/// For root only.
+pub const SETTINGS_INI: &str = "/run/genpack/system.ini";
 /// Directory of the settings that the blueprint declares, one `.env` and one `.json` file for each section.
 pub const OWN_SETTINGS_DIR: &str = "/run/genpack/settings";
 /// What PID 1 found and did ([`crate::report::BootReport`]).
@@ -64,8 +67,10 @@ pub const RUN_REPORT_JSON: &str = "/run/genpack/run-report.json";
 pub const SSH_DIR: &str = "/run/genpack/ssh";
 /// sshd's host key, derived from the identity seed; named by `HostKey` in our sshd drop-in.
 pub const SSH_HOST_KEY: &str = "/run/genpack/ssh/ssh_host_ed25519_key";
-/// Keys that may log in as root, from `[ssh] key`; named by `AuthorizedKeysFile` in our sshd drop-in.
-pub const SSH_AUTHORIZED_KEYS: &str = "/run/genpack/ssh/authorized_keys.d/root";
+/// Keys that `system.ini` lets in, one file for each user; named by `AuthorizedKeysFile` in our sshd drop-in.
+pub const SSH_AUTHORIZED_KEYS_DIR: &str = "/run/genpack/ssh/authorized_keys.d";
+/// The proxy as an environment file for every service (systemd.exec(5)).
+pub const PROXY_ENV: &str = "/run/genpack/proxy.env";
 /// The resolver's data, written by the config agent; `/etc/resolv.conf` is a link to it.
 pub const RESOLV_CONF: &str = "/run/genpack/resolv.conf";
 /// What getty shows above the login prompt (agetty(8), `/run/issue.d`).

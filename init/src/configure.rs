@@ -1,0 +1,218 @@
+//! Step 7: `system.ini` is read, what must hold before anything starts is applied, and the rest is left for the config
+//! agent. What can't be done costs that setting, never the boot.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use genpack_card::Card;
+use genpack_spec::cmdline::Cmdline;
+use genpack_spec::image::ImageInfo;
+use genpack_spec::layout;
+use genpack_spec::layout::card::LAST_GOOD_INI;
+use genpack_spec::report::{BootReport, SettingsFile, Severity};
+use genpack_spec::settings::Settings;
+use genpack_spec::text;
+use genpack_spec::text::Text;
+use genpack_spec::types::{Hostname, TimeZone};
+use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_settime};
+
+use crate::conceal::{self, Plain};
+use crate::failure::language;
+use crate::files::Roots;
+use crate::identity::Identity;
+use crate::image_files::ImageFiles;
+use crate::log::{self, Log};
+use crate::settings::Reader;
+use crate::system::NEW_ROOT;
+use crate::{password, plan, wired};
+
+/// Applies the settings of the card to the system that is mounted at [`NEW_ROOT`], and reports under `/run`.
+pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> {
+    raise_clock(image.epoch);
+    let card = Card::at(layout::BOOT_MOUNT);
+    let roots = Roots {
+        system: Path::new(NEW_ROOT),
+        run: Path::new("/"),
+    };
+    let default_hostname = Hostname::default_for(&image.name, wired::first_mac(Path::new("/sys/class/net")));
+    let reader = Reader::new(Path::new(layout::SYSTEM_MOUNT), &default_hostname);
+    // What [match ...] can be written for.
+    log::info(&format!("{:?}", reader.machine));
+    let found = genpack_card::read_settings(card.root());
+    let parsed = reader.parse(&found.bytes);
+    let mut settings = parsed.settings;
+    let plain = conceal::plain_passwords(&settings);
+    if let Err(error) = password::hash_all(&mut settings) {
+        log.notice(
+            Severity::Error,
+            text!(
+                "A password of system.ini could not be used: {reason}.",
+                reason = format!("{error:#}")
+            ),
+        );
+    }
+    raise_clock(plan::clock_floor(image.epoch, &settings.time));
+    let identity = Identity::load_or_make(&card, log);
+    let hostname = settings
+        .system
+        .hostname
+        .clone()
+        .unwrap_or(default_hostname.clone());
+    nix::unistd::sethostname(hostname.as_str()).context("setting the host name")?;
+    carry_out(&settings, &hostname, &identity, &reader, &roots, log)?;
+    conceal_passwords(&card, &found, &plain, &settings, &reader, &roots, log);
+
+    let report = BootReport {
+        image: image.clone(),
+        slot: cmdline.slot,
+        language: language(&settings, image.language),
+        hostname,
+        timezone: settings.system.timezone.clone().unwrap_or_else(TimeZone::utc),
+        file: found.state,
+        diagnostics: parsed.diagnostics,
+        notices: std::mem::take(&mut log.notices),
+        timings: log.timings.clone(),
+    };
+    hand_over(layout::SETTINGS_JSON, &settings, &roots)?;
+    hand_over(layout::BOOT_REPORT_JSON, &report, &roots)
+}
+
+/// Makes every file that the settings ask for.
+fn carry_out(
+    settings: &Settings,
+    hostname: &Hostname,
+    identity: &Identity,
+    reader: &Reader<'_>,
+    roots: &Roots<'_>,
+    log: &mut Log,
+) -> Result<()> {
+    let files = ImageFiles::read(roots.system, settings).unwrap_or_else(|error| {
+        log.notice(
+            Severity::Error,
+            text!(
+                "The users of the device can't be read ({reason}), so they stay as they are.",
+                reason = error
+            ),
+        );
+        ImageFiles::default()
+    });
+    let machine_id = identity.machine_id();
+    let ssh_host_key = identity.ssh_host_key()?;
+    let identity = plan::Identity {
+        hostname,
+        machine_id: &machine_id,
+        ssh_host_key: &ssh_host_key,
+        timezone: settings.system.timezone.as_ref(),
+    };
+    let plan = plan::plan(settings, &identity, &files, &reader.facts);
+    for problem in plan.problems {
+        log.notice(Severity::Error, problem);
+    }
+    for entry in plan.entries {
+        if let Err(error) = roots.make(&entry) {
+            log.notice(
+                Severity::Error,
+                text!(
+                    "The file {file} could not be written: {reason}.",
+                    file = &entry.path,
+                    reason = error
+                ),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Takes plain passwords off the card, and leaves the file as it then is for the agent.
+fn conceal_passwords(
+    card: &Card,
+    found: &genpack_card::FoundSettings,
+    plain: &Plain,
+    applied: &Settings,
+    reader: &Reader<'_>,
+    roots: &Roots<'_>,
+    log: &mut Log,
+) {
+    let SettingsFile::Read { name } = &found.state else {
+        return;
+    };
+    let parse = |bytes: &[u8]| reader.parse(bytes).settings;
+    let outcome = conceal::conceal(&found.bytes, plain, applied, &parse).and_then(|concealed| {
+        if let Some(bytes) = &concealed {
+            card.write(name, bytes)
+                .map_err(|error| text!("{reason}", reason = format!("{error:#}")))?;
+            log::info("a password on the card was replaced by its hash");
+        }
+        Ok(concealed)
+    });
+    let content = match outcome {
+        Ok(concealed) => concealed.unwrap_or_else(|| found.bytes.clone()),
+        Err(reason) => {
+            log.notice(
+                Severity::Warning,
+                text!(
+                    "A password stays readable in {file}, because the device can't replace it there by its hash: \
+                     {reason}. It holds all the same. Save the file as plain text, or write password_hash instead.",
+                    file = name,
+                    reason
+                ),
+            );
+            return;
+        }
+    };
+    if !plain.is_empty()
+        && let Err(reason) = conceal_last_good(card, reader)
+    {
+        log::warn(&format!("{LAST_GOOD_INI} keeps a password: {}", reason.english()));
+    }
+    let entry = private(layout::SETTINGS_INI, content);
+    if let Err(error) = roots.make(&entry) {
+        log::warn(&format!("{}: {error}", entry.path));
+    }
+}
+
+/// Does the same to the copy that was kept of earlier settings, in case somebody put one there by hand.
+fn conceal_last_good(card: &Card, reader: &Reader<'_>) -> Result<(), Text> {
+    let failure = |error: anyhow::Error| Text::verbatim(format!("{error:#}"));
+    let Some(bytes) = card.read(LAST_GOOD_INI).map_err(failure)? else {
+        return Ok(());
+    };
+    let parse = |bytes: &[u8]| reader.parse(bytes).settings;
+    let mut settings = parse(&bytes);
+    let plain = conceal::plain_passwords(&settings);
+    password::hash_all(&mut settings).map_err(failure)?;
+    match conceal::conceal(&bytes, &plain, &settings, &parse)? {
+        Some(concealed) => card.write(LAST_GOOD_INI, &concealed).map_err(failure),
+        None => Ok(()),
+    }
+}
+
+/// Writes JSON for the config agent.
+fn hand_over(path: &str, value: &impl serde::Serialize, roots: &Roots<'_>) -> Result<()> {
+    let entry = private(path, serde_json::to_vec_pretty(value)?);
+    roots.make(&entry).with_context(|| format!("writing {path}"))
+}
+
+/// A file for root only, because settings hold secrets.
+fn private(path: &str, content: Vec<u8>) -> plan::Entry {
+    plan::Entry {
+        path: path.into(),
+        owner: plan::Owner::default(),
+        kind: plan::Kind::File { mode: 0o600, content },
+    }
+}
+
+/// A machine without a clock battery wakes up in the past; certificates then look as if they were not valid yet.
+fn raise_clock(epoch: u64) {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let floor = Duration::from_secs(epoch);
+    if now < floor
+        && let Err(error) = clock_settime(ClockId::CLOCK_REALTIME, TimeSpec::from_duration(floor))
+    {
+        log::warn(&format!("setting the clock: {error}"));
+    }
+}
