@@ -6,9 +6,10 @@ use super::EditError;
 use super::raw::RawFile;
 use crate::system_ini::document::{self, Body, Entry};
 use crate::system_ini::findings::Findings;
-use crate::system_ini::header::{self, Identity, Subject};
+use crate::system_ini::header::{self, Identity};
 use crate::system_ini::lexer::{Shape, is_blank, lex};
 use crate::system_ini::schema::{List, Section, TOP};
+use crate::system_ini::subject::Subject;
 use crate::system_ini::{encoding, names, typing};
 
 /// A setting by its meaning.
@@ -56,7 +57,7 @@ fn unknown(name: &str, schema: &[Section<'_>]) -> EditError {
     let all = || {
         schema
             .iter()
-            .flat_map(|section| section.fixed_keys().iter().map(|key| (section.name, key.name)))
+            .flat_map(|section| section.fixed_keys().map(|key| (section.name, key.name)))
     };
     let full: Vec<_> = all().map(|(section, key)| format!("{section}.{key}")).collect();
     let bare = name.rsplit('.').next().unwrap_or(name);
