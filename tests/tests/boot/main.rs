@@ -7,9 +7,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod damage;
+mod files;
+mod fleet;
+mod language;
 mod login;
 mod services;
 mod settings;
+mod users;
 mod volatile;
 
 /// Makes a test of each function under each firmware. A test takes the firmware that its device starts with.
