@@ -1,10 +1,11 @@
 //! Takes plain passwords off the card once they have been applied: a line `password = ...` becomes `password_hash = ...`,
 //! and every other byte of the file stays as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use genpack_spec::facts::Facts;
 use genpack_spec::settings::Settings;
-use genpack_spec::system_ini::edit::replace_line;
+use genpack_spec::system_ini::edit::{replace_line, unset};
 use genpack_spec::system_ini::passwords::{has_plain_lines, password_lines};
 use genpack_spec::text;
 use genpack_spec::text::Text;
@@ -33,6 +34,7 @@ pub fn conceal(
     bytes: &[u8],
     plain: &Plain,
     applied: &Settings,
+    facts: &Facts,
     parse: &dyn Fn(&[u8]) -> Settings,
 ) -> Result<Option<Vec<u8>>, Text> {
     if !has_plain_lines(bytes) {
@@ -41,32 +43,28 @@ pub fn conceal(
             false => Err(text!("it is rich text (RTF)")),
         };
     }
-    let lines = password_lines(bytes);
-    if lines.iter().all(|line| line.hashed) {
+    let mut concealed = without_old_hashes(bytes, facts)?;
+    let mut lines = password_lines(&concealed);
+    lines.retain(|line| !line.hashed);
+    if lines.is_empty() {
         return match plain.is_empty() {
             true => Ok(None),
             false => Err(text!("the line was not found")),
         };
     }
-    let in_force = |user: &UserName| {
-        let hash = applied.user.get(user)?.password_hash.as_ref()?;
-        Some((plain.get(user)?, hash))
-    };
-    let mut concealed = bytes.to_vec();
     for line in lines {
-        let hash: PasswordHash = match in_force(&line.user) {
-            // Of several lines about one user, whichever counts comes to the same; also one with an earlier hash.
-            Some((password, hash)) if !line.conditional || line.value == *password => {
-                if line.hashed && line.conditional {
-                    continue;
-                }
-                hash.clone()
-            }
-            _ if line.hashed => continue,
-            _ => password::hash(&line.value).map_err(|error| Text::verbatim(format!("{error:#}")))?,
+        let in_force = plain.get(&line.user) == Some(&line.value);
+        let applied = applied
+            .user
+            .get(&line.user)
+            .and_then(|user| user.password_hash.clone());
+        let hash: PasswordHash = match applied.filter(|_| in_force) {
+            Some(hash) => hash,
+            // A line that does not count, or not on this machine, holds somebody's password all the same.
+            None => password::hash(&line.value).map_err(|error| Text::verbatim(format!("{error:#}")))?,
         };
-        concealed = replace_line(&concealed, line.line, &line.hash_key, hash.reveal())
-            .map_err(|error| Text::verbatim(error.to_string()))?;
+        concealed =
+            replace_line(&concealed, line.line, &line.hash_key, hash.reveal()).map_err(Text::verbatim)?;
     }
     let means_the_same = parse(&concealed) == *applied;
     let holds_none = password_lines(&concealed).iter().all(|line| line.hashed);
@@ -76,30 +74,42 @@ pub fn conceal(
     }
 }
 
+/// Takes away the hashes beside which a plain password stands: that one holds and becomes the hash, and which of the two
+/// holds must not be a matter of their order then.
+fn without_old_hashes(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>, Text> {
+    let mut lines = password_lines(bytes);
+    lines.retain(|line| !line.conditional);
+    let users = |hashed| -> BTreeSet<&UserName> {
+        let lines = lines.iter().filter(|line| line.hashed == hashed);
+        lines.map(|line| &line.user).collect()
+    };
+    users(true)
+        .intersection(&users(false))
+        .try_fold(bytes.to_vec(), |bytes, user| {
+            unset(&bytes, &format!("user {user}.password_hash"), facts).map_err(Text::verbatim)
+        })
+}
+
 #[cfg(test)]
 mod tests {
-    use genpack_spec::settings::User;
+    use genpack_spec::system_ini::{self, Context};
 
     use super::*;
 
-    /// As much of a parser as these files need: the password holds, and before it the hash, of the last line each.
     fn parse(bytes: &[u8]) -> Settings {
-        let mut settings = Settings::default();
-        for line in password_lines(bytes).into_iter().filter(|line| !line.conditional) {
-            let user: &mut User = settings.user.entry(line.user).or_default();
-            match line.hashed {
-                true => user.password_hash = line.value.reveal().parse().ok(),
-                false => user.password = Some(line.value),
-            }
-        }
-        settings
+        let context = Context {
+            default_hostname: &"test".parse().unwrap(),
+            facts: &Facts::default(),
+            machine: None,
+        };
+        system_ini::parse(bytes, &context).settings
     }
 
     fn concealed(bytes: &[u8]) -> Result<Option<Vec<u8>>, Text> {
         let mut settings = parse(bytes);
         let plain = plain_passwords(&settings);
         password::hash_all(&mut settings).unwrap();
-        conceal(bytes, &plain, &settings, &parse)
+        conceal(bytes, &plain, &settings, &Facts::default(), &parse)
     }
 
     fn text(bytes: &[u8]) -> String {
@@ -141,14 +151,15 @@ mod tests {
         ] {
             let file = format!("[user anna]\n{}\n", order.join("\n")).replace("OLD", old.reveal());
             let new = text(file.as_bytes());
+            assert_eq!(new.matches("password").count(), 1, "{new}");
             assert!(!new.contains(old.reveal()) && !new.contains("= new"), "{new}");
         }
     }
 
     #[test]
     fn lines_that_do_not_hold_here_are_concealed_too() {
-        let new = text(b"[user anna]\npassword = a\npassword = b\n[match model=X]\nuser.ben.password = c\n");
-        assert_eq!(new.matches("password_hash = $6$").count(), 3, "{new}");
+        let new = text(b"[user anna]\npassword = a\npassword = b\n[match model=X]\nuser.anna.password = b\nuser.ben.password = c\n");
+        assert_eq!(new.matches("password_hash = $6$").count(), 4, "{new}");
         assert!(new.contains("\nuser.ben.password_hash = "), "{new}");
     }
 
@@ -166,12 +177,21 @@ mod tests {
         let plain: Plain = [("anna".parse().unwrap(), Secret::new("a"))].into();
         let settings = Settings::default();
         let rtf = b"{\\rtf1\\ansi [user anna]\\par\npassword = a\\par\n}";
-        assert!(conceal(rtf, &plain, &settings, &parse).is_err());
+        assert!(conceal(rtf, &plain, &settings, &Facts::default(), &parse).is_err());
         // The parser sees something else in it than is found here.
         let other = |_: &[u8]| Settings::default();
         let mut applied = parse(b"[user anna]\npassword = a\n");
         password::hash_all(&mut applied).unwrap();
-        assert!(conceal(b"[user anna]\npassword = a\n", &plain, &applied, &other).is_err());
-        assert!(conceal(b"[guest]\n", &plain, &applied, &other).is_err());
+        assert!(
+            conceal(
+                b"[user anna]\npassword = a\n",
+                &plain,
+                &applied,
+                &Facts::default(),
+                &other
+            )
+            .is_err()
+        );
+        assert!(conceal(b"[guest]\n", &plain, &applied, &Facts::default(), &other).is_err());
     }
 }

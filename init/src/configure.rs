@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use genpack_card::Card;
+use genpack_card::{Card, FoundSettings};
 use genpack_spec::cmdline::Cmdline;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
@@ -62,7 +62,15 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         .unwrap_or(default_hostname.clone());
     nix::unistd::sethostname(hostname.as_str()).context("setting the host name")?;
     carry_out(&settings, &hostname, &identity, &reader, &roots, log)?;
-    conceal_passwords(&card, &found, &plain, &settings, &reader, &roots, log);
+    let concealed = conceal_passwords(&card, &found, &plain, &settings, &reader, log);
+    if let Some(on_card) = concealed.as_ref() {
+        leave_file(on_card, &roots);
+    }
+    // The report speaks of the lines as they are on the card now.
+    let diagnostics = match concealed.filter(|on_card| *on_card != found.bytes) {
+        Some(on_card) => reader.parse(&on_card).diagnostics,
+        None => parsed.diagnostics,
+    };
 
     let report = BootReport {
         image: image.clone(),
@@ -71,7 +79,7 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         hostname,
         timezone: settings.system.timezone.clone().unwrap_or_else(TimeZone::utc),
         file: found.state,
-        diagnostics: parsed.diagnostics,
+        diagnostics,
         notices: std::mem::take(&mut log.notices),
         timings: log.timings.clone(),
     };
@@ -125,30 +133,43 @@ fn carry_out(
     Ok(())
 }
 
-/// Takes plain passwords off the card, and leaves the file as it then is for the agent.
+/// Takes plain passwords off the card, and returns the file as it is there now; none when there is no file, or when
+/// it still holds a password.
 fn conceal_passwords(
     card: &Card,
-    found: &genpack_card::FoundSettings,
+    found: &FoundSettings,
     plain: &Plain,
     applied: &Settings,
     reader: &Reader<'_>,
-    roots: &Roots<'_>,
     log: &mut Log,
-) {
+) -> Option<Vec<u8>> {
     let SettingsFile::Read { name } = &found.state else {
-        return;
+        return None;
     };
     let parse = |bytes: &[u8]| reader.parse(bytes).settings;
-    let outcome = conceal::conceal(&found.bytes, plain, applied, &parse).and_then(|concealed| {
-        if let Some(bytes) = &concealed {
-            card.write(name, bytes)
-                .map_err(|error| text!("{reason}", reason = format!("{error:#}")))?;
-            log::info("a password on the card was replaced by its hash");
-        }
-        Ok(concealed)
-    });
-    let content = match outcome {
-        Ok(concealed) => concealed.unwrap_or_else(|| found.bytes.clone()),
+    let outcome =
+        conceal::conceal(&found.bytes, plain, applied, &reader.facts, &parse).and_then(|concealed| {
+            let Some(bytes) = concealed else {
+                return Ok(found.bytes.clone());
+            };
+            card.write(name, &bytes)
+                .map_err(|error| Text::verbatim(format!("{error:#}")))?;
+            log.notice(
+                Severity::Note,
+                text!(
+                    "Passwords in {file} were replaced by their hashes, so that nobody can read them there.",
+                    file = name
+                ),
+            );
+            Ok(bytes)
+        });
+    if !plain.is_empty()
+        && let Err(reason) = conceal_last_good(card, reader)
+    {
+        log::warn(&format!("{LAST_GOOD_INI} keeps a password: {}", reason.english()));
+    }
+    match outcome {
+        Ok(on_card) => Some(on_card),
         Err(reason) => {
             log.notice(
                 Severity::Warning,
@@ -159,15 +180,14 @@ fn conceal_passwords(
                     reason
                 ),
             );
-            return;
+            None
         }
-    };
-    if !plain.is_empty()
-        && let Err(reason) = conceal_last_good(card, reader)
-    {
-        log::warn(&format!("{LAST_GOOD_INI} keeps a password: {}", reason.english()));
     }
-    let entry = private(layout::SETTINGS_INI, content);
+}
+
+/// Leaves the file for the agent, which keeps it as the last good one if the network works.
+fn leave_file(on_card: &[u8], roots: &Roots<'_>) {
+    let entry = private(layout::SETTINGS_INI, on_card.to_vec());
     if let Err(error) = roots.make(&entry) {
         log::warn(&format!("{}: {error}", entry.path));
     }
@@ -183,7 +203,7 @@ fn conceal_last_good(card: &Card, reader: &Reader<'_>) -> Result<(), Text> {
     let mut settings = parse(&bytes);
     let plain = conceal::plain_passwords(&settings);
     password::hash_all(&mut settings).map_err(failure)?;
-    match conceal::conceal(&bytes, &plain, &settings, &parse)? {
+    match conceal::conceal(&bytes, &plain, &settings, &reader.facts, &parse)? {
         Some(concealed) => card.write(LAST_GOOD_INI, &concealed).map_err(failure),
         None => Ok(()),
     }
