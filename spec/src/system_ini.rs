@@ -23,9 +23,11 @@ mod strays;
 mod subject;
 mod template;
 mod typing;
+mod write;
 
 use encoding::Decoded;
 pub(crate) use findings::shorten;
+pub use write::{Secrets, write};
 use findings::{Findings, Place, Words};
 
 use crate::facts::{Facts, Machine};
