@@ -1,12 +1,13 @@
-//! Finding `system.ini` on the card and reading it in bounded memory.
+//! Finding `system.ini` on the card, whatever a person's computer made of its name, and reading it in bounded memory.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
 use genpack_spec::layout::card::SYSTEM_INI;
-use genpack_spec::report::SettingsFile;
+use genpack_spec::report::{Diagnostic, SettingsFile};
 use genpack_spec::system_ini::SIZE_LIMIT;
+use genpack_spec::system_ini::candidates::{self, Choice, Content};
 use genpack_spec::text;
 use genpack_spec::text::Text;
 
@@ -17,56 +18,55 @@ pub struct FoundSettings {
     pub state: SettingsFile,
     /// The file's bytes; empty unless it was read.
     pub bytes: Vec<u8>,
+    /// What to say about the choice of the file: it has another name, or others are there too. They belong in front of
+    /// what its lines give.
+    pub remarks: Vec<Diagnostic>,
 }
 
-/// Looks for `system.ini` in the folder `root`, whatever the case of its name, and reads it.
+/// Looks in the folder `root` for `system.ini` and for what may be meant as it ([`candidates`]), and reads it.
 ///
 /// Never fails: a missing or unusable file is an answer like any other.
 pub fn read_settings(root: &Path) -> FoundSettings {
-    let name = match find(root) {
-        Ok(Some(name)) => name,
-        Ok(None) => {
-            return FoundSettings {
-                state: SettingsFile::Missing,
-                bytes: Vec::new(),
-            };
-        }
+    let Choice { name, remarks } = match find(root) {
+        Ok(choice) => choice,
         Err(error) => {
-            return unusable(
-                SYSTEM_INI.into(),
-                text!("the card can't be read ({reason})", reason = error),
-            );
+            let reason = text!("the card can't be read ({reason})", reason = error);
+            return found(unusable(SYSTEM_INI.into(), reason), Vec::new());
         }
     };
-    let path = root.join(&name);
-    match read_bounded(&path) {
-        Ok(bytes) => FoundSettings {
-            state: SettingsFile::Read { name },
-            bytes,
+    let outcome = match name {
+        None => (SettingsFile::Missing, Vec::new()),
+        Some(name) => match read_bounded(&root.join(&name)) {
+            Ok(bytes) => (SettingsFile::Read { name }, bytes),
+            Err(reason) => unusable(name, reason),
         },
-        Err(reason) => unusable(name, reason),
-    }
+    };
+    found(outcome, remarks)
 }
 
-fn unusable(name: String, reason: Text) -> FoundSettings {
+fn found((state, bytes): (SettingsFile, Vec<u8>), remarks: Vec<Diagnostic>) -> FoundSettings {
     FoundSettings {
-        state: SettingsFile::Unusable { name, reason },
-        bytes: Vec::new(),
+        state,
+        bytes,
+        remarks,
     }
 }
 
-/// Returns the name to use: the exact one first, then any other spelling, in a fixed order.
-fn find(root: &Path) -> io::Result<Option<String>> {
+fn unusable(name: String, reason: Text) -> (SettingsFile, Vec<u8>) {
+    (SettingsFile::Unusable { name, reason }, Vec::new())
+}
+
+fn find(root: &Path) -> io::Result<Choice> {
     let mut names = Vec::new();
     for entry in fs::read_dir(root)? {
-        if let Ok(name) = entry?.file_name().into_string()
-            && name.eq_ignore_ascii_case(SYSTEM_INI)
-        {
-            names.push(name);
-        }
+        names.extend(entry?.file_name().into_string());
     }
-    names.sort_by_key(|name| (name != SYSTEM_INI, name.clone()));
-    Ok(names.into_iter().next())
+    let look = |name: &str| match read_bounded(&root.join(name)) {
+        Err(_) => Content::Unusable,
+        Ok(bytes) if candidates::says_nothing(&bytes) => Content::Nothing,
+        Ok(_) => Content::Settings,
+    };
+    Ok(candidates::choose(names, look))
 }
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, Text> {
@@ -149,5 +149,62 @@ mod tests {
     fn a_folder_that_is_not_there_is_an_answer() {
         let state = state(Path::new("/nonexistent"));
         assert!(matches!(state, SettingsFile::Unusable { .. }), "{state:?}");
+    }
+
+    #[test]
+    fn a_file_of_another_name_is_found_and_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        for name in [
+            "._system.ini",
+            ".DS_Store",
+            "Thumbs.db",
+            "~$system.ini",
+            "desktop.ini",
+            "STATUS.txt",
+        ] {
+            write(name, "hostname = wrong");
+        }
+        assert_eq!(state(dir.path()), SettingsFile::Missing);
+        write("system - Copy.ini", "hostname = copy");
+        write("system.ini.txt", "hostname = meant");
+        write(
+            "system.ini",
+            "# as on a new card\r\n[system]\r\n;hostname = kitchen\r\n",
+        );
+        let found = read_settings(dir.path());
+        assert_eq!(found.bytes, b"hostname = meant");
+        let said: Vec<_> = found
+            .remarks
+            .iter()
+            .map(|remark| remark.problem.english())
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "no setting is written in system.ini; system.ini.txt was used",
+                "system - Copy.ini is on the card too, and was not used"
+            ]
+        );
+        write("system.ini", "hostname = kitchen");
+        assert_eq!(read_settings(dir.path()).bytes, b"hostname = kitchen");
+    }
+
+    #[test]
+    fn a_folder_does_not_hide_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("system.ini")).unwrap();
+        fs::write(dir.path().join("system (1).ini"), "hostname = kitchen").unwrap();
+        let found = read_settings(dir.path());
+        assert_eq!(
+            found.state,
+            SettingsFile::Read {
+                name: "system (1).ini".into()
+            }
+        );
+        assert_eq!(
+            found.remarks[0].problem.english(),
+            "system.ini cannot be used; system (1).ini was used"
+        );
     }
 }

@@ -67,10 +67,11 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         leave_file(on_card, &roots);
     }
     // The report speaks of the lines as they are on the card now.
-    let diagnostics = match concealed.filter(|on_card| *on_card != found.bytes) {
+    let mut diagnostics = found.remarks;
+    diagnostics.extend(match concealed.filter(|on_card| *on_card != found.bytes) {
         Some(on_card) => reader.parse(&on_card).diagnostics,
         None => parsed.diagnostics,
-    };
+    });
 
     let report = BootReport {
         image: image.clone(),

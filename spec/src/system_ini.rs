@@ -6,6 +6,7 @@
 
 mod address;
 mod build;
+pub mod candidates;
 mod characters;
 mod document;
 pub mod edit;

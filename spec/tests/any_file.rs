@@ -91,9 +91,76 @@ fn line() -> impl Strategy<Value = String> {
         "ü",
         "\u{feff}",
         "\u{3000}",
+        "\u{a0}",
+        "\u{200b}",
+        "\u{ad}",
+        "\u{2013}",
+        "\u{2019}",
+        "“",
+        "”",
+        "［",
+        "］",
+        "［ｎｅｔｗｏｒｋ］",
+        "＝",
+        "：",
+        "＃",
+        "；",
+        "、",
+        "ｄｎｓ",
+        "１．１．１．１",
+        "台所",
+        "password",
+        "[wifi]",
         "\r",
     ]);
     prop::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat())
+}
+
+/// Pieces from which something that looks like RTF is put together.
+fn rich_text() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        &b"{"[..],
+        b"}",
+        b"\\",
+        b"\\par ",
+        b"\\line",
+        b"\\\r\n",
+        b"\\tab",
+        b"\\'",
+        b"\\'91",
+        b"\\'e4",
+        b"\\'83e",
+        b"\\'gg",
+        b"\\u21488 ",
+        b"\\u-10180?",
+        b"\\u-8448?",
+        b"\\u99999999999",
+        b"\\uc0",
+        b"\\uc9",
+        b"\\uc-1",
+        b"\\bin3",
+        b"\\bin-1",
+        b"\\bin999999999",
+        b"\\*",
+        b"{\\*\\x ",
+        b"{\\fonttbl{\\f1\\fcharset128 A;}}",
+        b"{\\info ",
+        b"\\f1 ",
+        b"\\f0 ",
+        b"\\ansicpg932 ",
+        b"\\ansicpg936",
+        b"\\ansicpg65001",
+        b"\\mac",
+        b"[network]",
+        b"dns = 1.1.1.1",
+        b"\\~",
+        b"\\_",
+        b"\xe5\x8f\xb0",
+        b"\x91",
+        b"\0",
+        b"\n",
+    ]);
+    prop::collection::vec(piece, 0..200).prop_map(|pieces| [b"{\\rtf1".as_slice(), &pieces.concat()].concat())
 }
 
 /// Lines that do not touch each other: each about another setting of its section.
@@ -179,6 +246,11 @@ proptest! {
     }
 
     #[test]
+    fn anything_like_rich_text_is_read(bytes in rich_text()) {
+        check_bounds(&read(&bytes))?;
+    }
+
+    #[test]
     fn order_never_matters((lines, shuffled) in distinct_lines()) {
         let (one, other) = (read(file(&lines).as_bytes()), read(file(&shuffled).as_bytes()));
         prop_assert_eq!(&one.settings, &other.settings);
@@ -188,7 +260,7 @@ proptest! {
 
 #[test]
 fn much_of_anything_gives_a_bounded_answer() {
-    let shapes: [&[u8]; 14] = [
+    let shapes: [&[u8]; 23] = [
         b"a=b\n",
         b"x\n",
         b"[x]\n",
@@ -203,6 +275,15 @@ fn much_of_anything_gives_a_bounded_answer() {
         b"[]",
         b"]",
         b"dns = 1.1.1.1,\n  ",
+        b"{\\rtf1 {",
+        b"{\\rtf1 \\'91",
+        b"{\\rtf1{\\uc2\\u233",
+        b"{\\rtf1 x\\par}",
+        "［".as_bytes(),
+        "dns＝“１、\u{200b}".as_bytes(),
+        "ｄｎｓ＝１，\n".as_bytes(),
+        b"# \x91\xe4\n",
+        b"\x91\xe4\xff",
     ];
     for shape in shapes {
         let bytes: Vec<u8> = shape.iter().copied().cycle().take(256 * 1024).collect();

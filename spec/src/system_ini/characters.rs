@@ -60,7 +60,10 @@ impl Unusual {
         };
         Words::new(match line {
             Some(line) => text!("{what}; it was read as: {line}", what, line),
-            None => text!("{what}; it was read as if it had none", what),
+            None => text!(
+                "{what}; it was read as if it were written with ordinary ones",
+                what
+            ),
         })
         .hint(hint)
     }

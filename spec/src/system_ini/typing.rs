@@ -10,7 +10,7 @@ use super::findings::Place;
 use super::header::unquote;
 use super::kinds::{Value, value};
 use super::lexer::{Piece, before_comment, is_blank};
-use super::schema::{Key, List};
+use super::schema::{Key, Kind, List};
 use super::strays::holds_private_key;
 use crate::text;
 
@@ -57,9 +57,19 @@ pub(super) fn items<'a>(
     (!items.is_empty()).then_some(items)
 }
 
-/// Whether every character of a value counts as it is, curly quotes and all.
+/// Whether every character of a value counts as it is, curly quotes and all: in secrets, and in texts, because a phone
+/// does call its network "Anna\u{2019}s iPhone".
 pub(super) fn to_the_letter(key: &Key<'_>) -> bool {
-    key.secret
+    key.secret || matches!(key.kind, Kind::Text { .. })
+}
+
+/// Returns what stands between the curly quotes around a whole text; they are the word processor's, not the text's.
+pub(super) fn between_curly_quotes<'t>(text: &'t str, key: &Key<'_>) -> Option<&'t str> {
+    if key.secret {
+        return None;
+    }
+    let inside = text.strip_prefix(['\u{201c}', '\u{201e}', '\u{ab}', '\u{2018}'])?;
+    inside.strip_suffix(['\u{201d}', '\u{201c}', '\u{bb}', '\u{2019}'])
 }
 
 /// Returns what is meant by a text of this setting.
@@ -84,7 +94,11 @@ pub(super) fn values<'a>(entry: &Entry<'a>, key: &Key<'_>) -> Vec<Piece<'a>> {
         List::No | List::Lines => vec![text],
         List::Words => words(whole_quoted(text)),
     };
-    let bare = |part| unquote(part).trim_matches(is_blank);
+    let bare = |part| {
+        between_curly_quotes(part, key)
+            .unwrap_or_else(|| unquote(part))
+            .trim_matches(is_blank)
+    };
     let parts = parts.into_iter().map(bare).filter(|part| !part.is_empty());
     characters::origins(whole.text(), &meant, parts)
         .map(|part| whole.part(part))

@@ -44,7 +44,13 @@ impl<'a> Reader<'a, '_> {
         let start = value.offset() - content.offset();
         let end = start + value.text().len();
         let to_the_letter = typing::to_the_letter(key);
-        let read = &text[..if to_the_letter { start } else { end }];
+        let read = match to_the_letter {
+            false => &text[..end],
+            true if typing::between_curly_quotes(value.text(), key).is_some() => {
+                &text[..start + value.text().chars().next().map_or(0, char::len_utf8)]
+            }
+            true => &text[..start],
+        };
         let kept = match key.secret {
             true => characters::first_unusual(value.text()).map(|(at, _)| start + at),
             false => None,
