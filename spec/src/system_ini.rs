@@ -18,6 +18,7 @@ mod lexer;
 mod moment;
 mod names;
 pub mod passwords;
+mod reference;
 mod rtf;
 pub mod schema;
 mod strays;
@@ -28,6 +29,7 @@ mod write;
 
 use encoding::Decoded;
 pub(crate) use findings::shorten;
+pub use reference::{reference, schema_json};
 pub use write::{Secrets, write};
 use findings::{Findings, Place, Words};
 
