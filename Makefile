@@ -1,6 +1,8 @@
 # make run     build the example, boot it in QEMU, show it working
 # make test    everything that CI checks
 # make install PREFIX=/usr/local
+# make bench   compare times and sizes with other tools
+# make fuzz FUZZ_SECONDS=600   try inputs that a program makes up, so long for each target
 
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
@@ -15,7 +17,7 @@ DIST := $(CARGO_TARGET_DIR)/dist
 PREFIX ?= /usr/local
 CARGO := cargo
 
-.PHONY: all host-packages programs dist install run test check unit-tests boot-tests bench clean
+.PHONY: all host-packages programs dist install run test check unit-tests boot-tests bench bench-system-ini fuzz clean
 
 all: dist
 
@@ -55,6 +57,8 @@ root-needed:
 check: host-packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
+	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	shellcheck .ci/run scripts/*
 	scripts/check-dependencies
@@ -66,8 +70,15 @@ unit-tests: host-packages
 boot-tests: dist
 	GENPACK=$(DIST)/bin/genpack $(CARGO) test --locked -p genpack-tests -- --test-threads=2
 
-bench: dist
+bench: dist bench-system-ini
 	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench
+
+bench-system-ini:
+	$(CARGO) run --locked --quiet --release -p genpack-bench --bin system-ini
+
+FUZZ_SECONDS := 600
+fuzz: host-packages
+	scripts/fuzz $(FUZZ_SECONDS)
 
 clean:
 	$(CARGO) clean
