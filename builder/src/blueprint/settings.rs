@@ -318,6 +318,12 @@ impl Rules<'_> {
         };
         for item in items {
             self.one(item)?;
+            if item.text().contains([' ', ',', ';']) {
+                return Err(format!(
+                    "{:?} can't be one value of a list in system.ini, where blanks and commas stand between values",
+                    item.text()
+                ));
+            }
         }
         Ok(OwnValue::List(items.iter().map(Literal::text).collect()))
     }

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use genpack_spec::cmdline::Slot;
+use genpack_spec::facts::Facts;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::layout::card::{
-    EFI_X86_64, GRUB_CFG, INITRAMFS, README_TXT, SYSTEM_IMG, SYSTEM_INI, VMLINUZ, slot_dir,
+    EFI_X86_64, FACTS, GRUB_CFG, INITRAMFS, README_TXT, SYSTEM_IMG, SYSTEM_INI, VMLINUZ, slot_dir,
 };
 use genpack_spec::{status, system_ini};
 
@@ -96,10 +97,11 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
     };
     // Before the developer's own files come, so that none of them goes.
     progress.stage(next(), |_| tree::strip(&root))?;
-    progress.stage(next(), |_| {
+    let facts = progress.stage(next(), |_| {
         customise(request, &root)?;
         tree::bundle_fsck(&root)?;
-        tree::finish(&root, &info)
+        tree::finish(&root, &info)?;
+        tree::collect_facts(&root, request.blueprint.settings.as_slice())
     })?;
     let initramfs = work.join(INITRAMFS);
     progress.stage(next(), |_| make_initramfs(request, &kernel, &root, &initramfs))?;
@@ -115,6 +117,7 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         vmlinuz,
         initramfs,
         system,
+        facts,
     };
     let files = progress.stage(next(), |stage| write_disk(request, &parts, &outputs.image, stage))?;
     let sizes: Vec<_> = files.iter().map(OutputFile::summary).collect();
@@ -190,6 +193,7 @@ struct Parts {
     vmlinuz: PathBuf,
     initramfs: PathBuf,
     system: PathBuf,
+    facts: Facts,
 }
 
 fn write_disk(request: &Request, parts: &Parts, output: &Path, stage: &Stage) -> Result<Vec<OutputFile>> {
@@ -216,10 +220,7 @@ fn write_disk(request: &Request, parts: &Parts, output: &Path, stage: &Stage) ->
         volume_id,
         volume_label: layout::BOOT_LABEL.into(),
         files: vec![
-            (
-                SYSTEM_INI.into(),
-                text(system_ini::template(&genpack_spec::facts::Facts::default())),
-            ),
+            (SYSTEM_INI.into(), text(system_ini::template(&parts.facts))),
             (
                 README_TXT.into(),
                 text(status::readme_txt(&name, request.blueprint.language)),
@@ -229,6 +230,7 @@ fn write_disk(request: &Request, parts: &Parts, output: &Path, stage: &Stage) ->
             (in_slot(VMLINUZ), Content::File(parts.vmlinuz.clone())),
             (in_slot(INITRAMFS), Content::File(parts.initramfs.clone())),
             (in_slot(SYSTEM_IMG), Content::File(parts.system.clone())),
+            (in_slot(FACTS), Content::Bytes(serde_json::to_vec(&parts.facts)?)),
         ],
         epoch: request.epoch,
         boot: Some(grub::boot_code(&Platform::BiosPc.host_modules(), &early)?),

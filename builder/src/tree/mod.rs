@@ -2,6 +2,7 @@
 
 mod chroot;
 mod customise;
+mod facts;
 mod finish;
 mod fsck;
 mod merge;
@@ -12,6 +13,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 pub use customise::customise;
+pub use facts::collect_facts;
 pub use finish::{finish, strip};
 pub use fsck::bundle_fsck;
 pub use merge::merge;

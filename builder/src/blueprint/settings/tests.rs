@@ -174,6 +174,11 @@ fn each_mistake_is_shown_where_it_stands() {
             "can't be lists or secrets",
         ),
         (
+            "    k: { keys: { a: { type: 'list', default: ['a b'] } } }",
+            ":4:21]",
+            "can't be one value of a list",
+        ),
+        (
             "    k: { keys: { a: { type: 'list', default: 'x' } } }",
             ":4:21]",
             "x is not a list",

@@ -1,0 +1,332 @@
+//! What a finished tree has that the meaning of a `system.ini` depends on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+use genpack_spec::declared::DeclaredSection;
+use genpack_spec::facts::{Facts, Feature};
+use genpack_spec::layout;
+use genpack_spec::types::{Keyboard, Locale, TimeZone, UnitName, UserName};
+
+/// Collects the facts of a finished tree, leaves them in it, and checks the declared sections against them.
+///
+/// # Errors
+///
+/// When a section is for a user whom the tree lacks, or when a file of the tree can't be read.
+pub fn collect_facts(root: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
+    let facts = facts(root, settings)?;
+    let path = in_tree(root, layout::FACTS);
+    fs::create_dir_all(path.parent().unwrap_or(root))?;
+    fs::write(&path, serde_json::to_vec(&facts)?).with_context(|| format!("writing {}", layout::FACTS))?;
+    Ok(facts)
+}
+
+fn facts(root: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
+    let accounts = accounts(root).context("reading /etc/passwd of the tree")?;
+    for section in settings {
+        if let Some(user) = &section.user
+            && !accounts.iter().any(|(name, _)| name == user.as_str())
+        {
+            bail!(
+                "settings: the section {} is for the user {user}, whom the image does not have; add the user to users:, or \
+                 the package that makes it to packages:",
+                section.name
+            );
+        }
+    }
+    let is_person = |uid: u32| uid == 0 || (1000..60000).contains(&uid);
+    let users = accounts
+        .iter()
+        .filter(|(_, uid)| is_person(*uid))
+        .map(|(name, _)| name.as_str());
+    Ok(Facts {
+        time_zones: Some(time_zones(&in_tree(root, layout::ZONEINFO))),
+        locales: Some(locales(&root.join("usr/lib/locale"))),
+        keyboards: Some(keyboards(root)),
+        users: Some(parsed(users)),
+        groups: Some(groups(root).context("reading /etc/group of the tree")?),
+        units: Some(units(root)),
+        shells: Some(shells(root)),
+        features: Some(features(root)),
+        settings: settings.to_vec(),
+    })
+}
+
+fn in_tree(root: &Path, path: &str) -> std::path::PathBuf {
+    root.join(path.trim_start_matches('/'))
+}
+
+/// Those names that are valid, each once, in order.
+fn parsed<T: FromStr>(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<T> {
+    let names: BTreeSet<String> = names.into_iter().map(|name| name.as_ref().to_string()).collect();
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+/// Names and numbers of all accounts.
+fn accounts(root: &Path) -> std::io::Result<Vec<(String, u32)>> {
+    let text = fs::read_to_string(root.join("etc/passwd"))?;
+    let account = |line: &str| {
+        let mut fields = line.split(':');
+        Some((fields.next()?.to_string(), fields.nth(1)?.parse().ok()?))
+    };
+    Ok(text.lines().filter_map(account).collect())
+}
+
+fn groups(root: &Path) -> std::io::Result<Vec<UserName>> {
+    let text = fs::read_to_string(root.join("etc/group"))?;
+    Ok(parsed(text.lines().filter_map(|line| line.split(':').next())))
+}
+
+/// Files below a folder that begin as compiled time zones do (RFC 9636), by their path.
+fn time_zones(folder: &Path) -> Vec<TimeZone> {
+    let mut names = Vec::new();
+    walk(folder, "", &mut |name, path| {
+        // Two further sets of all zones, with and without leap seconds.
+        let other_set = name.starts_with("posix/") || name.starts_with("right/");
+        let mut magic = [0; 4];
+        let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        if !other_set && read.is_ok() && &magic == b"TZif" {
+            names.push(name.to_string());
+        }
+    });
+    names.retain(|name| !matches!(name.as_str(), "localtime" | "posixrules"));
+    parsed(names)
+}
+
+fn walk(folder: &Path, prefix: &str, visit: &mut dyn FnMut(&str, &Path)) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        // A link to a folder is not followed: it could lead in a circle.
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => walk(&entry.path(), &format!("{name}/"), visit),
+            _ => visit(&name, &entry.path()),
+        }
+    }
+}
+
+/// Locales that stand in folders of their own, and those in glibc's archive.
+fn locales(folder: &Path) -> Vec<Locale> {
+    let mut names = archived_locales(&fs::read(folder.join("locale-archive")).unwrap_or_default());
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.path().join("LC_CTYPE").is_file() {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    parsed(names)
+}
+
+/// Names in glibc's `locale-archive` (`locale/locarchive.h`): a head of words, the third of which says where the table of
+/// names begins and the fifth how many places it has, used or not; each place is hash, offset of the name, and offset of the data.
+fn archived_locales(archive: &[u8]) -> Vec<String> {
+    let word = |at: usize| -> Option<usize> {
+        let bytes = archive.get(at..at.checked_add(4)?)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?) as usize)
+    };
+    const MAGIC: usize = 0xde02_0109;
+    let (Some(MAGIC), Some(table), Some(places)) = (word(0), word(8), word(16)) else {
+        return Vec::new();
+    };
+    let name = |place: usize| {
+        let at = table + place * 12;
+        let (offset, data) = (word(at + 4)?, word(at + 8)?);
+        let bytes = archive.get(offset..).filter(|_| offset != 0 && data != 0)?;
+        let end = bytes.iter().position(|&byte| byte == 0)?;
+        String::from_utf8(bytes[..end].to_vec()).ok()
+    };
+    // A damaged head must not cost more than the archive is long.
+    (0..places.min(archive.len() / 12)).filter_map(name).collect()
+}
+
+/// Layouts and variants of XKB when console-setup makes the console's keymap of them, and keymaps of the kbd package.
+fn keyboards(root: &Path) -> Vec<Keyboard> {
+    let mut names = Vec::new();
+    if root.join("usr/bin/setupcon").exists() {
+        let rules = fs::read_to_string(root.join("usr/share/X11/xkb/rules/base.lst")).unwrap_or_default();
+        names.extend(xkb_layouts(&rules));
+    }
+    for folder in ["usr/share/keymaps", "usr/share/kbd/keymaps"] {
+        walk(&root.join(folder), "", &mut |name, _| {
+            let file = name.rsplit('/').next().unwrap_or(name);
+            let keymap = file.strip_suffix(".gz").unwrap_or(file).strip_suffix(".map");
+            names.extend(keymap.or(file.strip_suffix(".kmap.gz")).map(str::to_string));
+        });
+    }
+    parsed(names)
+}
+
+/// Reads `base.lst` of xkeyboard-config: layouts as `us   English`, variants as `intl   us: English (international)`.
+fn xkb_layouts(rules: &str) -> Vec<String> {
+    let mut part = "";
+    let mut names = Vec::new();
+    for line in rules.lines() {
+        if let Some(name) = line.strip_prefix("! ") {
+            part = name.trim();
+            continue;
+        }
+        let mut words = line.split_whitespace();
+        let (Some(name), Some(behind)) = (words.next(), words.next()) else {
+            continue;
+        };
+        match (part, behind.strip_suffix(':')) {
+            ("layout", _) => names.push(name.to_string()),
+            ("variant", Some(layout)) => names.push(format!("{layout}-{name}")),
+            _ => {}
+        }
+    }
+    names
+}
+
+/// Unit files that are there; masked ones are links to `/dev/null` and don't count.
+fn units(root: &Path) -> Vec<UnitName> {
+    let mut names = Vec::new();
+    for folder in [
+        "etc/systemd/system",
+        "usr/local/lib/systemd/system",
+        "usr/lib/systemd/system",
+    ] {
+        for entry in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if !is_folder && fs::read_link(entry.path()).ok().as_deref() != Some(Path::new("/dev/null")) {
+                names.push(name);
+            }
+        }
+    }
+    // Without an ending, a name would be taken for that of a service.
+    names.retain(|name| name.contains('.'));
+    parsed(names)
+}
+
+fn shells(root: &Path) -> Vec<String> {
+    let listed = fs::read_to_string(root.join("etc/shells")).unwrap_or_default();
+    let mut shells: Vec<_> = listed
+        .lines()
+        .map(str::trim)
+        .filter(|shell| {
+            shell.starts_with('/')
+                && root
+                    .join(shell.trim_start_matches('/'))
+                    .symlink_metadata()
+                    .is_ok()
+        })
+        .map(str::to_string)
+        .collect();
+    for shell in ["/usr/sbin/nologin", "/usr/bin/false"] {
+        if root.join(shell.trim_start_matches('/')).exists() {
+            shells.push(shell.to_string());
+        }
+    }
+    shells.sort();
+    shells.dedup();
+    shells
+}
+
+/// What genpack can do and the tree has the programs for.
+fn features(root: &Path) -> BTreeSet<Feature> {
+    let has = |paths: &[&str]| {
+        paths
+            .iter()
+            .any(|path| root.join(path).symlink_metadata().is_ok())
+    };
+    let there = |feature: &Feature| match feature {
+        Feature::Ssh => has(&["usr/sbin/sshd"]),
+        Feature::Ntp => has(&["usr/lib/systemd/systemd-timesyncd"]),
+        Feature::Keyboard => has(&["usr/bin/setupcon", "usr/bin/loadkeys"]),
+        // What genpack does by itself needs no program of the image.
+        _ => true,
+    };
+    Feature::IMPLEMENTED.iter().copied().filter(there).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let accounts: [(&str, &[u8]); 2] = [
+            (
+                "etc/passwd",
+                b"root:x:0:0::/root:/bin/bash\ndaemon:x:1:1::/:/bin/false\nanna:x:1000:1000::/:/bin/sh\n",
+            ),
+            ("etc/group", b"root:x:0:\naudio:x:29:\n"),
+        ];
+        for (path, content) in accounts.iter().chain(files) {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        dir
+    }
+
+    fn texts<T: ToString>(values: &Option<Vec<T>>) -> Vec<String> {
+        values.iter().flatten().map(T::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_tree_has_is_found() {
+        let tree = tree(&[
+            ("usr/share/zoneinfo/Europe/Berlin", b"TZif2..."),
+            ("usr/share/zoneinfo/UTC", b"TZif2..."),
+            ("usr/share/zoneinfo/posix/UTC", b"TZif2..."),
+            ("usr/share/zoneinfo/posixrules", b"TZif2..."),
+            ("usr/share/zoneinfo/zone.tab", b"# text"),
+            ("usr/lib/locale/C.utf8/LC_CTYPE", b""),
+            ("usr/bin/setupcon", b""),
+            (
+                "usr/share/X11/xkb/rules/base.lst",
+                b"! layout\n  us   English (US)\n\n! variant\n  intl  us: English (x)\n",
+            ),
+            ("usr/share/keymaps/i386/qwertz/de.kmap.gz", b""),
+            ("usr/lib/systemd/system/nginx.service", b""),
+            ("usr/lib/systemd/system/README", b""),
+            ("etc/shells", b"# shells\n/bin/sh\n/bin/zsh\n"),
+            ("bin/sh", b""),
+            ("usr/sbin/sshd", b""),
+        ]);
+        let facts = facts(tree.path(), &[]).unwrap();
+        assert_eq!(texts(&facts.time_zones), ["Europe/Berlin", "UTC"]);
+        assert_eq!(texts(&facts.locales), ["C.utf8"]);
+        assert_eq!(texts(&facts.keyboards), ["de", "us", "us-intl"]);
+        assert_eq!(texts(&facts.users), ["anna", "root"]);
+        assert_eq!(texts(&facts.groups), ["audio", "root"]);
+        assert_eq!(texts(&facts.units), ["nginx.service"]);
+        assert_eq!(facts.shells, Some(vec!["/bin/sh".to_string()]));
+        assert!(facts.has(Feature::Ssh) && facts.has(Feature::Keyboard) && !facts.has(Feature::Ntp));
+    }
+
+    #[test]
+    fn an_archive_tells_its_locales() {
+        let words: [u32; 5] = [0xde02_0109, 0, 64, 1, 3];
+        let mut archive: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        archive.resize(64, 0);
+        let places: [u32; 9] = [0, 0, 0, 7, 100, 200, 0, 0, 0];
+        archive.extend(places.iter().flat_map(|word| word.to_ne_bytes()));
+        archive.extend(b"de_DE.utf8\0....");
+        assert_eq!(archived_locales(&archive), ["de_DE.utf8"]);
+        for length in 0..archive.len() {
+            archived_locales(&archive[..length]);
+        }
+    }
+
+    #[test]
+    fn a_section_for_an_unknown_user_is_refused() {
+        let tree = tree(&[]);
+        let section = |user: &str| DeclaredSection {
+            name: "kiosk".into(),
+            help: String::new(),
+            user: user.parse().ok(),
+            keys: Vec::new(),
+        };
+        assert!(facts(tree.path(), &[section("daemon")]).is_ok());
+        let error = facts(tree.path(), &[section("kiosk")]).unwrap_err().to_string();
+        assert!(
+            error.contains("section kiosk is for the user kiosk, whom the image does not have"),
+            "{error}"
+        );
+    }
+}
