@@ -214,7 +214,9 @@ fn old_characters(text: &str, guessed: u32, encoding: Encoding, findings: &mut F
             .find(['=', ':'])
             .filter(|&at| names::may_be_secret(&piece.text()[..at]));
         let place = Place {
-            mask_from: value.map(|at| at + 1),
+            mask_from: value
+                .map(|at| at + 1)
+                .or_else(|| strays::secret_behind(piece.text())),
             ..Place::of(piece)
         };
         findings.line(Severity::Note, place, || {

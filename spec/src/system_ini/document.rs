@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use super::characters::plain;
 use super::findings::{Findings, Place, Words};
 use super::header::{self, Identity};
+use super::kinds;
 use super::lexer::{CLOSING, Piece, RawLine, Shape, lex};
 use super::names;
 use super::schema::{EARLIER_NAMES, Key, Keys, List, Section, SubjectKind, TOP};
 use super::strays;
 use super::subject::{Condition, Subject};
+use super::typing;
 use crate::report::Severity;
 use crate::text;
 use crate::text::Text;
@@ -62,6 +64,7 @@ pub(super) fn read<'a>(text: &'a str, schema: &'a [Section<'a>], findings: &mut 
         schema,
         findings,
         document: Document::default(),
+        conditions: BTreeMap::new(),
         current: top.map(|section| Identity {
             section,
             subject: Subject::None,
@@ -111,6 +114,8 @@ struct Reader<'a, 'f> {
     schema: &'a [Section<'a>],
     findings: &'f mut Findings,
     document: Document<'a>,
+    /// Index of each condition among the overrides.
+    conditions: BTreeMap<Condition, usize>,
     /// None below a header that leads nowhere.
     current: Option<Identity>,
     open: Option<Open<'a>>,
@@ -345,7 +350,8 @@ impl<'a> Reader<'a, '_> {
             Keys::Overrides => split_at_equals(line.content).unwrap_or((key, value)),
             _ => (key, value),
         };
-        let Some(found) = self.find(&identity, key.text()) else {
+        let found = self.find(&identity, key.text());
+        let Some(found) = found.filter(|found| !self.is_secret_astray(found, Entry { key, value })) else {
             let label = header::label(&identity, self.schema);
             let place = Place {
                 section: Some(&label),
@@ -381,6 +387,14 @@ impl<'a> Reader<'a, '_> {
             schema,
             key,
         });
+    }
+
+    /// Whether a line of `[services]` is a secret that belongs elsewhere: any name could be that of a service.
+    fn is_secret_astray(&self, found: &Found<'a>, entry: Entry<'a>) -> bool {
+        let is_switch = |piece: &Piece<'_>| kinds::boolean(&plain(piece.text())).is_ok();
+        self.secret
+            && matches!(self.schema[found.identity.section].keys, Keys::Units(_))
+            && !typing::values(&entry, found.schema).iter().all(is_switch)
     }
 
     /// A line that is no setting: a further value of a list, or astray.
@@ -463,14 +477,14 @@ impl<'a> Reader<'a, '_> {
             return &mut self.document.sections;
         };
         let all = &mut self.document.overrides;
-        let known = all.iter().position(|overrides| overrides.condition == *condition);
-        let index = known.unwrap_or(all.len());
-        if known.is_none() {
+        let index = self.conditions.get(condition).copied().unwrap_or_else(|| {
+            self.conditions.insert(condition.clone(), all.len());
             all.push(Overrides {
                 condition: condition.clone(),
                 sections: BTreeMap::new(),
             });
-        }
+            all.len() - 1
+        });
         &mut all[index].sections
     }
 

@@ -1,6 +1,9 @@
 //! Collecting what there is to say, in bounded memory and readable length.
 
+use std::borrow::Cow;
+
 use super::address::Refusal;
+use super::characters::plain;
 use super::lexer::Piece;
 use crate::report::{Diagnostic, Severity};
 use crate::text;
@@ -177,7 +180,7 @@ impl Findings {
 }
 
 fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Diagnostic {
-    let phrase = |text: Text| text.map_args(&|arg| shorten(arg, ARGUMENT_LIMIT));
+    let phrase = |text: Text| text.map_args(&|arg| shorten(&without_url_passwords(arg), ARGUMENT_LIMIT));
     Diagnostic {
         line: place.map(|place| place.piece.number()),
         column: place.map(|place| place.piece.column()),
@@ -191,8 +194,27 @@ fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Dia
         problem: phrase(words.problem),
         used: words.used.map(phrase),
         hint: words.hint.map(phrase),
-        text: place.map(|place| shorten(place.shown_line().trim(), TEXT_LIMIT)),
+        text: place.map(|place| shorten(without_url_passwords(&place.shown_line()).trim(), TEXT_LIMIT)),
     }
+}
+
+/// Masks what stands before the `@` of web addresses such as `http://me:password@proxy`, which may be astray in any line.
+fn without_url_passwords(text: &str) -> Cow<'_, str> {
+    let meant = plain(text);
+    let hidden = |word: &str| {
+        let start = word.find("://")? + "://".len();
+        let end = start + word[start..].rfind('@')?;
+        word[start..end].contains(':').then_some(start..end)
+    };
+    let words = || meant.split_inclusive(char::is_whitespace);
+    if !words().any(|word| hidden(word).is_some()) {
+        return Cow::Borrowed(text);
+    }
+    let masked = words().map(|word| match hidden(word) {
+        Some(range) => format!("{}{MASK}{}", &word[..range.start], &word[range.end..]),
+        None => word.to_string(),
+    });
+    Cow::Owned(masked.collect())
 }
 
 /// Shortens a text to `limit` characters, and replaces those that could upset a terminal or reorder what a person

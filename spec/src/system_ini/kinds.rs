@@ -285,7 +285,7 @@ fn keyboard(text: &str, context: &Context<'_>) -> Result<Keyboard, Refusal> {
     })
 }
 
-fn boolean(text: &str) -> Result<bool, Refusal> {
+pub(super) fn boolean(text: &str) -> Result<bool, Refusal> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "yes" | "true" | "1" | "enabled" => Ok(true),
         "off" | "no" | "false" | "0" | "disabled" => Ok(false),
