@@ -11,7 +11,7 @@ use crate::blueprint::InputError;
 use crate::build::{self, Outputs, Request, Sources};
 use crate::draft::{Draft, manifest_of};
 use crate::source::apt;
-use crate::{command, room, sandbox, vm};
+use crate::{command, config, room, sandbox, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
 const INPUT_MISTAKE: u8 = 2;
@@ -31,6 +31,9 @@ enum Command {
     /// Try an image in a virtual machine
     #[command(subcommand)]
     Vm(vm::VmCommand),
+    /// Look at settings of a device, on a card or in an image, and change them
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// The part of a build that runs in namespaces of its own
     #[command(hide = true, name = "__build-in-sandbox")]
     BuildInSandbox {
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Build(arguments) => build(&arguments),
         Command::Vm(command) => vm::run(&command),
+        Command::Config(command) => config::run(&command),
         Command::BuildInSandbox {
             folder,
             profile,

@@ -4,6 +4,7 @@ pub mod blueprint;
 pub mod build;
 pub mod cli;
 pub mod command;
+pub mod config;
 pub mod disk;
 pub mod draft;
 pub mod hash;

@@ -51,6 +51,13 @@ pub enum EditError {
     Letters(Encoding),
 }
 
+/// Returns the lines of a file as they are in it, without what ends them. The first is that of number 1 in a diagnostic,
+/// unless the file is rich text.
+pub fn lines(bytes: &[u8]) -> Vec<String> {
+    let file = RawFile::new(bytes);
+    (0..file.count()).filter_map(|index| file.text(index)).collect()
+}
+
 /// Returns the file with key and value of one line, counted from 1, replaced. What surrounds the two stays: blanks, the
 /// sign between them, and a section's header on the same line. Everything behind the sign counts as the value, as in
 /// the line of a secret, which has no comment.
@@ -99,7 +106,7 @@ pub fn set(bytes: &[u8], name: &str, value: &str, facts: &Facts) -> Result<Vec<u
     let schema = schema(facts);
     let target = meaning::target(name, schema)?;
     let values: Vec<&str> = match target.list {
-        List::Lines => lines(value).collect(),
+        List::Lines => values_of_lines(value).collect(),
         List::No | List::Words => vec![value.trim_matches(is_blank)],
     };
     if values.is_empty()
@@ -282,7 +289,7 @@ fn remove(bytes: &[u8], old: &Occurrence) -> Result<Vec<u8>, EditError> {
 }
 
 /// The values of a list that has one on each line.
-fn lines(value: &str) -> impl Iterator<Item = &str> {
+fn values_of_lines(value: &str) -> impl Iterator<Item = &str> {
     value
         .split(['\r', '\n'])
         .map(|line| line.trim_matches(is_blank))
