@@ -25,6 +25,9 @@ pub enum EditError {
     /// There is no setting of this name; what was meant, as the end of a sentence.
     #[error("there is no setting {0}{1}")]
     NoSuchKey(String, String),
+    /// It is a setting for some machines only.
+    #[error("settings of [match ...] sections can't be changed so; change them in a text editor")]
+    Override,
     /// No line can hold the value.
     #[error(
         "a line of system.ini cannot hold this value: it must be one line that is not empty, and may not have both kinds of \
@@ -103,7 +106,7 @@ pub fn replace_line(bytes: &[u8], line: u32, key: &str, value: &str) -> Result<V
 /// When there is no such setting, when no line can hold the value, when the file is no plain text, or when its encoding
 /// lacks a letter of the value.
 pub fn set(bytes: &[u8], name: &str, value: &str, facts: &Facts) -> Result<Vec<u8>, EditError> {
-    let schema = schema(facts);
+    let schema = &schema::sections(&facts.settings);
     let target = meaning::target(name, schema)?;
     let values: Vec<&str> = match target.list {
         List::Lines => values_of_lines(value).collect(),
@@ -137,7 +140,7 @@ pub fn set(bytes: &[u8], name: &str, value: &str, facts: &Facts) -> Result<Vec<u
 ///
 /// When there is no such setting, or when the file is no plain text.
 pub fn unset(bytes: &[u8], name: &str, facts: &Facts) -> Result<Vec<u8>, EditError> {
-    let schema = schema(facts);
+    let schema = &schema::sections(&facts.settings);
     let target = meaning::target(name, schema)?;
     let mut bytes = bytes.to_vec();
     let mut others = meaning::meaning(&meaning::text(&bytes)?, schema);
@@ -154,10 +157,6 @@ pub fn unset(bytes: &[u8], name: &str, facts: &Facts) -> Result<Vec<u8>, EditErr
         true => Ok(bytes),
         false => Err(EditError::Tangled),
     }
-}
-
-fn schema(_facts: &Facts) -> &'static [Section<'static>] {
-    schema::SECTIONS
 }
 
 fn write(

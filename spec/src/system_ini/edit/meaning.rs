@@ -8,7 +8,7 @@ use crate::system_ini::document::{self, Body, Entry};
 use crate::system_ini::findings::Findings;
 use crate::system_ini::header::{self, Identity};
 use crate::system_ini::lexer::{Shape, is_blank, lex};
-use crate::system_ini::schema::{List, Section, TOP};
+use crate::system_ini::schema::{Keys, List, Section, TOP};
 use crate::system_ini::subject::Subject;
 use crate::system_ini::{encoding, names, typing};
 
@@ -41,6 +41,11 @@ pub(super) fn target(name: &str, schema: &[Section<'_>]) -> Result<Target, EditE
         });
         found.next()
     };
+    if let Ok(identity) = header::resolve(name.split('.').next().unwrap_or(name), schema)
+        && let Keys::Overrides = schema[identity.section].keys
+    {
+        return Err(EditError::Override);
+    }
     if name.contains(|c: char| c.is_control() || matches!(c, '=' | '[' | ']' | ';' | '#')) {
         return Err(EditError::NoSuchKey(name.to_string(), String::new()));
     }

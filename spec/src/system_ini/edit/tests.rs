@@ -288,6 +288,12 @@ fn what_cannot_be_set_is_refused() {
         ("", "adress", "x", "did you mean network.address?"),
         ("", "a=b", "x", "there is no setting a=b"),
         ("", "network\n[x].dns", "x", "there is no setting"),
+        (
+            "",
+            "match mac=52:54:00:12:34:56.hostname",
+            "x",
+            "settings of [match ...] sections can't",
+        ),
         ("", "hostname", "", "a line of system.ini cannot hold this value"),
         (
             "",
@@ -300,4 +306,30 @@ fn what_cannot_be_set_is_refused() {
         let error = edit(text, name, value).unwrap_err().to_string();
         assert!(error.contains(why), "{name}: {error}");
     }
+}
+
+#[test]
+fn declared_settings_are_settings_too() {
+    let facts: Facts = serde_json::from_str(
+        r#"{"settings": [{"name": "kiosk", "keys": [{"name": "page_url", "type": "url"}, {"name": "pin", "type": "secret"}]}]}"#,
+    )
+    .unwrap();
+    let template = crate::system_ini::template(&facts);
+    let changed = set(
+        template.as_bytes(),
+        "kiosk.page-url",
+        "https://example.com/",
+        &facts,
+    )
+    .unwrap();
+    let changed = String::from_utf8(set(&changed, "kiosk.pin", " 'a ; b", &facts).unwrap()).unwrap();
+    assert_eq!(
+        changed,
+        template
+            .replace(
+                ";page_url = https://example.com/\r\n",
+                ";page_url = https://example.com/\r\npage_url = https://example.com/\r\n"
+            )
+            .replace(";pin = ...\r\n", ";pin = ...\r\npin = 'a ; b\r\n")
+    );
 }

@@ -63,7 +63,7 @@ fn read(bytes: &[u8]) -> Meaning {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn only_the_setting_changes(lines in prop::collection::vec(line(), 0..16), (name, value) in setting()) {
