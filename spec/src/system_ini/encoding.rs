@@ -161,6 +161,14 @@ fn detect(lines: &[&[u8]]) -> Encoding {
     }
     detector.feed(b"", true);
     let mut best = detector.guess(None, Utf8Detection::Deny);
+    if ![SHIFT_JIS, GBK].contains(&best) {
+        // One word is little for a detector. Here it is enough that it could hardly be anything else.
+        for encoding in [Encoding::ShiftJis, Encoding::Gbk] {
+            if are_common_words(lines, encoding) {
+                return encoding;
+            }
+        }
+    }
     if [EUC_KR, EUC_JP, BIG5].contains(&best) {
         // A few Chinese characters look Korean too; editors save Chinese far more often in an old encoding.
         best = detector.guess(Some(b"cn"), Utf8Detection::Deny);
@@ -170,6 +178,38 @@ fn detect(lines: &[&[u8]]) -> Encoding {
         _ if best == GBK => Encoding::Gbk,
         _ => Encoding::Windows1252,
     }
+}
+
+/// Whether all letters that are not ASCII are everyday ones of an encoding, and two of them stand together somewhere.
+/// Accents of western Europe are never so: they are rare letters there, or stand alone.
+fn are_common_words(lines: &[&[u8]], encoding: Encoding) -> bool {
+    let mut longest = 0;
+    for line in lines {
+        let (mut rest, mut run) = (*line, 0);
+        while let [first, tail @ ..] = rest {
+            rest = tail;
+            if first.is_ascii() {
+                run = 0;
+                continue;
+            }
+            let [second, tail @ ..] = rest else { return false };
+            let common = match encoding {
+                // Signs and kana; NEC's signs; the kanji of JIS level 1.
+                Encoding::ShiftJis => {
+                    matches!(first, 0x81..=0x84 | 0x87..=0x98) && matches!(second, 0x40..=0x7e | 0x80..=0xfc)
+                }
+                // Signs; the characters of GB 2312 level 1.
+                _ => matches!(first, 0xa1..=0xa3 | 0xb0..=0xd7) && *second >= 0xa1,
+            };
+            if !common {
+                return false;
+            }
+            rest = tail;
+            run += 1;
+            longest = longest.max(run);
+        }
+    }
+    longest >= 2
 }
 
 /// Decodes a line; none when it is not in this old encoding.
@@ -234,12 +274,22 @@ mod tests {
             (
                 SHIFT_JIS,
                 Encoding::ShiftJis,
-                &["台所", "設定", "テスト", "ホスト名をここに書く。", "予定表：機能"],
+                &[
+                    "台所",
+                    "設定",
+                    "東京",
+                    "表示",
+                    "これ",
+                    "(株)山田",
+                    "テスト",
+                    "ホスト名をここに書く。",
+                    "予定表：機能",
+                ],
             ),
             (
                 GBK,
                 Encoding::Gbk,
-                &["厨房", "设置", "网络地址", "在这里写机器的名字"],
+                &["厨房", "设置", "工厂", "时区", "网络地址", "在这里写机器的名字"],
             ),
             (
                 WINDOWS_1252,
@@ -247,6 +297,9 @@ mod tests {
                 &[
                     "Küche",
                     "Grüße",
+                    "Anna’s",
+                    "‘a’ „b“",
+                    "ÄÖ",
                     "créé à Genève",
                     "ÄÖÜ äöü ß",
                     "10 °C",
