@@ -21,7 +21,7 @@ use crate::net::network::Network;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::schedule::Schedule;
 use crate::services::{self, Event};
-use crate::{Paths, console, files, log as journal, report, resolver, time};
+use crate::{Paths, console, files, log as journal, report, resolver, status_file, time};
 
 /// `STATUS.txt` is written after this time even when the machine hasn't finished starting by then.
 const START_LIMIT: Duration = Duration::from_secs(180);
@@ -98,18 +98,6 @@ async fn finished(task: &mut Option<JoinHandle<Result<()>>>) -> Result<()> {
             outcome.context("writing to the card").and_then(|written| written)
         }
         None => std::future::pending().await,
-    }
-}
-
-/// Writes `STATUS.txt` unless the card has one that tells the same, from this boot or an earlier one: each write wears
-/// the card.
-fn write_if_news(card: &Card, text: &str) -> Result<()> {
-    // What can't be read is not what it should be.
-    let there = card.read(STATUS_TXT).ok().flatten();
-    let there = there.and_then(|bytes| String::from_utf8(bytes).ok());
-    match there {
-        Some(old) if status::same_content(&old, text) => Ok(()),
-        _ => card.write(STATUS_TXT, text.as_bytes()),
     }
 }
 
@@ -295,7 +283,9 @@ impl Reporter {
         self.pending = Some((text.clone(), status::problem_count(&self.boot, &self.run)));
         self.schedule.written(now);
         let card = Card::at(self.paths.card());
-        self.writing = Some(tokio::task::spawn_blocking(move || write_if_news(&card, &text)));
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            status_file::write_if_news(&card, &text)
+        }));
     }
 
     fn text(&self) -> String {

@@ -17,6 +17,7 @@ pub mod report;
 mod resolver;
 mod schedule;
 mod services;
+mod status_file;
 mod time;
 pub mod wait_online;
 

@@ -124,6 +124,14 @@ const THREE_BAD_LINES: &[u8] = b"\xef\xbb\xbf[system]\r\n\
     please use the router upstairs, it is much faster than the one in the cellar, said Anna\r\n\
     dns = 192.168.1.1\r\n";
 
+/// The pages that are kept in every language.
+const TRANSLATED: [&str; 4] = [
+    "all-well",
+    "three-bad-lines",
+    "bad-lines-and-more",
+    "before-the-network",
+];
+
 #[test]
 fn status_texts_read_well() {
     let well = boot(template(&facts()).as_bytes());
@@ -244,6 +252,20 @@ fn status_texts_read_well() {
         );
         check(&format!("{name}.issue"), &issue);
     }
+    for (name, boot, run) in cases.iter().filter(|(name, ..)| TRANSLATED.contains(name)) {
+        for language in [Language::Japanese, Language::German] {
+            let code = language.code();
+            let boot = BootReport {
+                language,
+                ..(*boot).clone()
+            };
+            check(
+                &format!("{name}.{code}"),
+                &status_txt(&boot, run.as_ref(), Some(&moment())),
+            );
+            check(&format!("{name}.issue.{code}"), &issue_text(&boot, run.as_ref()));
+        }
+    }
     let cut_in_half = BootFailure::SystemDamaged(Damage::Truncated {
         expected: 82_837_504,
         actual: 41_418_752,
@@ -260,6 +282,14 @@ fn status_texts_read_well() {
         &boot_failure_on_console(&BootFailure::CardMissing, &[], Language::English),
     );
     check("readme", &readme_txt("web", Language::English));
+    for language in [Language::Japanese, Language::German] {
+        let code = language.code();
+        let failure = boot_failure_txt(&cut_in_half, &tried, language);
+        check(&format!("boot-failure.{code}"), &failure);
+        let failure = boot_failure_on_console(&BootFailure::CardMissing, &[], language);
+        check(&format!("boot-failure-card.{code}"), &failure);
+        check(&format!("readme.{code}"), &readme_txt("web", language));
+    }
     check("template", &template(&facts()));
     common::assert_none(differences);
 }

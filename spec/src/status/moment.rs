@@ -116,10 +116,13 @@ fn lasting(text: &str) -> impl Iterator<Item = &str> {
 /// Whether the `STATUS.txt` that is on a card still tells what `new` tells. Clock and room move all the time and don't
 /// count, but that the clock came to be right does.
 pub fn same_content(on_card: &str, new: &str) -> bool {
+    // Without blanks and line ends: a line may end anywhere in a phrase.
+    let squeeze = |text: &str| text.split_whitespace().collect::<String>();
     let unset = |text: &str| {
+        let text = squeeze(text);
         Language::ALL
             .iter()
-            .any(|language| text.contains(&language.say(&not_synchronised())))
+            .any(|language| text.contains(&squeeze(&language.say(&not_synchronised()))))
     };
     lasting(on_card).eq(lasting(new)) && (!unset(on_card) || unset(new))
 }
