@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::args::Options;
+use crate::last_good::{self, Keeper};
 use crate::load::{self, Loaded};
 use crate::net::network::Network;
 use crate::notify::{Notifier, watchdog_interval};
@@ -67,6 +68,7 @@ async fn live(options: Options) -> Result<()> {
             Some(event) = bus_events.recv() => reporter.absorb(event),
             () = at(due) => reporter.write(Instant::now()),
             outcome = finished(&mut reporter.writing) => reporter.wrote(outcome),
+            () = reporter.keeper.event() => {}
             () = tick(&mut watchdog) => notifier.say("WATCHDOG=1"),
             _ = terminate.recv() => break,
         }
@@ -111,6 +113,7 @@ struct Reporter {
     /// Systemd can't be reached.
     bus_notice: Option<Notice>,
     run: RunReport,
+    keeper: Keeper,
     resolv_conf: String,
     services_done: bool,
     failed_units: Vec<String>,
@@ -121,6 +124,8 @@ struct Reporter {
     on_card: Option<Arc<str>>,
     /// The text that is being written, and the problems that it tells.
     pending: Option<(Arc<str>, usize)>,
+    /// The card is being written: the pending text, or without one the last good settings. One at a time, because each
+    /// write makes the card read-only again at its end.
     writing: Option<JoinHandle<Result<()>>>,
     published: bool,
 }
@@ -134,6 +139,7 @@ impl Reporter {
         patience: Duration,
     ) -> Reporter {
         Reporter {
+            keeper: Keeper::new(&paths, &boot),
             paths,
             settings,
             boot,
@@ -219,6 +225,7 @@ impl Reporter {
                 .filter(|unit| !told(unit))
                 .cloned()
                 .collect(),
+            last_good: self.keeper.report(),
             dns: resolver::name_servers(&self.settings, network.ports(), network.leases()),
             notices: self.notices.iter().chain(&self.bus_notice).cloned().collect(),
             ..self.run.clone()
@@ -231,6 +238,15 @@ impl Reporter {
             self.run = run;
             self.published = true;
             self.publish();
+        }
+        self.keeper.update(&self.run, network.ports(), network.handle());
+        if self.writing.is_none()
+            && let Some(content) = self.keeper.due()
+        {
+            let card = Card::at(self.paths.card());
+            self.writing = Some(tokio::task::spawn_blocking(move || {
+                last_good::write(&card, &content)
+            }));
         }
         if self.on_card.is_some() && self.writing.is_none() {
             let text = self.text();
@@ -273,7 +289,9 @@ impl Reporter {
         let network = (!report::is_online(&self.run)).then(|| self.begin + self.patience);
         let started = (!self.run.started && self.bus_notice.is_none()).then(|| self.begin + START_LIMIT);
         let services = (!self.services_done).then(|| self.begin + START_LIMIT);
-        let due = [network, started, services].into_iter().flatten().max();
+        // What it finds out changes what there is to tell.
+        let deciding = self.keeper.is_deciding().then(|| self.begin + START_LIMIT);
+        let due = [network, started, services, deciding].into_iter().flatten().max();
         Some(due.unwrap_or_else(Instant::now))
     }
 
@@ -300,7 +318,7 @@ impl Reporter {
 
     fn wrote(&mut self, outcome: Result<()>) {
         let Some((text, problems)) = self.pending.take() else {
-            return;
+            return self.keeper.wrote(outcome);
         };
         // Kept even when the card refused: it is tried again when there is something new to say.
         self.on_card = Some(text);

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod args;
 mod console;
 mod files;
+mod last_good;
 mod load;
 mod log;
 pub mod net;

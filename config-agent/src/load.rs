@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use genpack_spec::cmdline::Slot;
+use genpack_spec::facts::Facts;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::report::{BootReport, Notice, SettingsFile, Severity};
 use genpack_spec::settings::Settings;
@@ -12,12 +13,12 @@ use genpack_spec::text::{Language, Text};
 use genpack_spec::types::{Hostname, TimeZone};
 use serde::de::DeserializeOwned;
 
-use crate::Paths;
+use crate::{Paths, services};
 
 /// The settings and the report of the boot.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The settings in effect.
+    /// The settings in effect; among the services also those that other settings turn on or off.
     pub settings: Settings,
     /// What PID 1 found and did.
     pub boot: BootReport,
@@ -35,13 +36,16 @@ pub fn load(paths: &Paths) -> Loaded {
             text,
         });
     };
-    let settings = read(&paths.settings()).unwrap_or_else(|problem| {
+    let mut settings: Settings = read(&paths.settings()).unwrap_or_else(|problem| {
         notice(text!(
             "The settings could not be taken over from the start of the device ({problem}); defaults are used.",
             problem
         ));
         Settings::default()
     });
+    // PID 1 has told already that an image does not say what it has.
+    let facts: Facts = read(&paths.facts()).unwrap_or_default();
+    settings.services = services::wanted(&settings, &facts);
     let boot = read(&paths.boot_report()).unwrap_or_else(|problem| {
         notice(text!(
             "The report about the start of the device is missing ({problem}).",

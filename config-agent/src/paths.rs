@@ -31,6 +31,16 @@ impl Paths {
         self.at(layout::SETTINGS_JSON)
     }
 
+    /// Returns where PID 1 left the `system.ini` of this start.
+    pub fn settings_file(&self) -> PathBuf {
+        self.at(layout::SETTINGS_INI)
+    }
+
+    /// Returns where it is told what the image has.
+    pub fn facts(&self) -> PathBuf {
+        self.at(layout::FACTS)
+    }
+
     /// Returns where PID 1's report is read.
     pub fn boot_report(&self) -> PathBuf {
         self.at(layout::BOOT_REPORT_JSON)

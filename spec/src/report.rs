@@ -191,6 +191,13 @@ pub struct ServiceReport {
     pub problem: Option<Text>,
 }
 
+/// [`crate::layout::card::LAST_GOOD_INI`] on the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastGood {
+    /// When it was written, in seconds since 1970 (UTC); none when the clock was not set then.
+    pub written: Option<u64>,
+}
+
 /// What the config agent found and did; `/run/genpack/run-report.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
@@ -204,6 +211,9 @@ pub struct RunReport {
     pub failed_units: Vec<String>,
     /// Whether the machine has finished starting.
     pub started: bool,
+    /// The settings that a person can go back to; none when there are none, or when they are the ones in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
     /// What else a person should know.
     pub notices: Vec<Notice>,
 }

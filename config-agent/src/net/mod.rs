@@ -7,6 +7,7 @@ pub mod network;
 pub mod observe;
 pub mod plan;
 pub mod port;
+pub mod probe;
 mod udev;
 
 /// Our number among the origins of routes (`rtm_protocol`) and addresses (`IFA_PROTO`, Linux 5.18): what carries it

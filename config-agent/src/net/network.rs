@@ -94,6 +94,11 @@ impl Network {
         })
     }
 
+    /// Returns the connection to the kernel.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Returns the wired ports as last observed.
     pub fn ports(&self) -> &[Port] {
         &self.ports

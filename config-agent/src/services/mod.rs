@@ -3,10 +3,13 @@
 //! All of it happens in a task of its own after the agent has told systemd that it is ready, so a job that is ordered
 //! after the network never waits for itself.
 
+mod implied;
 mod units;
 mod watch;
 
 pub use units::unreachable;
+
+pub use implied::wanted;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 
 use super::moment::{self, Moment};
 use super::page::{Page, date};
-use crate::report::{AddressOrigin, BootReport, LinkReport, RunReport, Severity};
+use crate::layout::card::LAST_GOOD_INI;
+use crate::report::{AddressOrigin, BootReport, LastGood, LinkReport, RunReport, Severity};
 use crate::settings::Method;
 use crate::text;
 use crate::text::Text;
@@ -19,6 +20,10 @@ pub(super) fn write(boot: &BootReport, run: Option<&RunReport>, moment: Option<&
         }
         Some(run) => {
             network(run, page);
+            if let Some(last_good) = run.last_good {
+                page.blank();
+                page.paragraph(&way_back(last_good));
+            }
             services(run, page);
         }
     }
@@ -85,6 +90,28 @@ fn network(run: &RunReport, page: &mut Page) {
         let labels = page.labels("", 2, std::slice::from_ref(&label));
         page.blank();
         page.labelled(&labels, &label, &Text::verbatim(servers.join(", ")));
+    }
+}
+
+fn way_back(last_good: LastGood) -> Text {
+    let (copy, file) = (LAST_GOOD_INI.replace('/', "\\"), super::SETTINGS_FILE);
+    let command = "genpack config restore";
+    match last_good.written {
+        Some(seconds) => text!(
+            "To go back to the settings of the last start on which the network worked ({date}), copy {copy} over \
+             {file}, or use {command}.",
+            date = date(seconds),
+            copy,
+            file,
+            command
+        ),
+        None => text!(
+            "To go back to the settings of the last start on which the network worked, copy {copy} over {file}, or \
+             use {command}.",
+            copy,
+            file,
+            command
+        ),
     }
 }
 
