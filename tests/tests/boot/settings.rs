@@ -10,6 +10,7 @@ crate::under_both_firmwares!(
     a_fresh_image_is_well,
     what_notepad_saves_holds,
     bad_lines_cost_nothing_but_themselves,
+    a_setting_of_the_blueprint_reaches_its_service,
     a_missing_file_means_defaults,
     an_empty_file_means_defaults,
     rubbish_means_defaults,
@@ -29,7 +30,7 @@ fn a_fresh_image_is_well(firmware: &Firmware) {
     assert_eq!(running.wait_for_status(), "well");
     let page = running.page();
     assert!(
-        page.contains(DEFAULT_NAME) && page.contains("10.0.2.15"),
+        page.contains(DEFAULT_NAME) && page.contains("10.0.2.15") && page.contains(">It works.</h1>"),
         "{page}"
     );
     running
@@ -86,6 +87,19 @@ fn what_notepad_saves_holds(firmware: &Firmware) {
     for part in ["Host name:  kitchen\n", "Time zone:  Asia/Tokyo\n", "10.0.2.77"] {
         assert!(status.contains(part), "{part} in {status}");
     }
+}
+
+fn a_setting_of_the_blueprint_reaches_its_service(firmware: &Firmware) {
+    let device = Device::new("own-setting", firmware);
+    device.write_settings("[Web]\r\nGreeting = \"Gr\u{fc}\u{df}e ; <aus> $HOME & 'Co'\"\r\n");
+    let running = device.switch_on();
+    assert_eq!(running.wait_for_status(), "well");
+    let page = running.page();
+    assert!(
+        page.contains("<h1 id=\"greeting\">Gr\u{fc}\u{df}e ; &lt;aus> $HOME &amp; 'Co'</h1>"),
+        "{page}"
+    );
+    running.switch_off();
 }
 
 fn bad_lines_cost_nothing_but_themselves(firmware: &Firmware) {
