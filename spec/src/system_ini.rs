@@ -29,9 +29,9 @@ mod write;
 
 use encoding::Decoded;
 pub(crate) use findings::shorten;
+use findings::{Findings, Place, Words};
 pub use reference::{reference, schema_json};
 pub use write::{Secrets, write};
-use findings::{Findings, Place, Words};
 
 use crate::facts::{Facts, Machine};
 use crate::report::{Diagnostic, Severity};

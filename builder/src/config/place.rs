@@ -23,7 +23,7 @@ pub enum Place {
     /// The folder of a mounted card.
     Folder(PathBuf),
     /// The FAT partition of an image.
-    Card(CardPlace),
+    Card(Box<CardPlace>),
 }
 
 /// An image, open.
@@ -68,7 +68,7 @@ impl Place {
             {
                 let card = Card::open(image)?;
                 let path = image.to_path_buf();
-                return Ok(Place::Card(CardPlace { path, card }));
+                return Ok(Place::Card(Box::new(CardPlace { path, card })));
             }
             bail!("{} is a folder; name it in place of --image", image.display());
         };
