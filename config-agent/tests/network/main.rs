@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod last_good;
 mod reports;
 mod world;
