@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::characters::plain;
 use super::super::findings::{Place, Words};
 use super::super::kinds::Value;
 use super::{Values, protected};
@@ -57,7 +58,7 @@ pub(super) fn services(values: &mut Values<'_, '_>) -> BTreeMap<UnitName, bool> 
         let Some(entry) = setting.entries.last() else {
             continue;
         };
-        let name = entry.key.text();
+        let name = &*plain(entry.key.text());
         let Ok(unit) = name.parse::<UnitName>() else {
             continue;
         };
