@@ -58,13 +58,20 @@ pub(super) fn set(place: &Place, image: &Image, pairs: &[[String; 2]], unset: &[
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a change brought it about; lines and their numbers differ anyway. A note does not matter to whoever sets.
+/// Whether a change brought it about. A note does not matter to whoever sets, and what is said about the file as a whole,
+/// such as how many mistakes there are, was so before.
 fn is_fresh(diagnostic: &Diagnostic, before: &[Diagnostic]) -> bool {
-    let same = |other: &Diagnostic| {
-        (&other.section, &other.key, &other.problem)
-            == (&diagnostic.section, &diagnostic.key, &diagnostic.problem)
+    let about = |one: &Diagnostic| (one.section.clone(), one.key.clone());
+    let said = |one: &Diagnostic| {
+        let text = one.problem.english();
+        match about(one) {
+            // Lines move when one is put in; those that are no setting are told of with their numbers.
+            (None, None) => text.replace(|c: char| c.is_ascii_digit(), ""),
+            _ => text,
+        }
     };
-    diagnostic.severity > Severity::Note && !before.iter().any(same)
+    let same = |other: &Diagnostic| about(other) == about(diagnostic) && said(other) == said(diagnostic);
+    diagnostic.line.is_some() && diagnostic.severity > Severity::Note && !before.iter().any(same)
 }
 
 /// Puts the last settings with which the network worked in place of those on a card.

@@ -187,6 +187,18 @@ fn set_changes_one_line_and_keeps_the_rest() {
 }
 
 #[test]
+fn mistakes_that_were_there_before_are_no_hindrance() {
+    let bad_lines =
+        "[system]\ncolour = blue\n\u{1}\n\u{1}\nhostname = bad name\n".to_string() + &"stray\n".repeat(200);
+    let place = Place::new(&bad_lines);
+    let file = place.file();
+    said(&config(&["set", text(&file), "timezone", "Europe/Berlin"]), 0);
+    said(&config(&["set", text(&file), "hostname", "kitchen"]), 0);
+    let new = bad_lines.replace("bad name", "kitchen") + "timezone = Europe/Berlin\n";
+    assert_eq!(fs::read_to_string(&file).unwrap(), new);
+}
+
+#[test]
 fn set_refuses_what_the_device_would_not_use() {
     let old = "hostname = kitchen\n";
     let place = Place::new(old);
