@@ -38,24 +38,6 @@ impl<T: fmt::Display> From<T> for Arg {
     }
 }
 
-impl From<String> for Text {
-    fn from(value: String) -> Text {
-        Text::verbatim(value)
-    }
-}
-
-impl From<&String> for Text {
-    fn from(value: &String) -> Text {
-        Text::verbatim(value)
-    }
-}
-
-impl From<&str> for Text {
-    fn from(value: &str) -> Text {
-        Text::verbatim(value)
-    }
-}
-
 impl From<Text> for Arg {
     fn from(text: Text) -> Arg {
         Arg::Text(text)

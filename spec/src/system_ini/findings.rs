@@ -56,24 +56,24 @@ pub(super) struct Words {
 }
 
 impl Words {
-    pub(super) fn new(problem: impl Into<Text>) -> Words {
+    pub(super) fn new(problem: Text) -> Words {
         Words {
-            problem: problem.into(),
+            problem,
             used: None,
             hint: None,
         }
     }
 
-    pub(super) fn used(self, used: impl Into<Text>) -> Words {
+    pub(super) fn used(self, used: Text) -> Words {
         Words {
-            used: Some(used.into()),
+            used: Some(used),
             ..self
         }
     }
 
-    pub(super) fn hint(self, hint: impl Into<Text>) -> Words {
+    pub(super) fn hint(self, hint: Text) -> Words {
         Words {
-            hint: Some(hint.into()),
+            hint: Some(hint),
             ..self
         }
     }
