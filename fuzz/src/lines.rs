@@ -143,7 +143,8 @@ fn pick<T>(from: &[T], index: u8) -> &T {
 
 /// Text within one line, which is no secret.
 fn one_line(text: &str) -> String {
-    text.replace(['\r', '\n'], " ").replace(SECRET, "")
+    // Many zeros make a file look like UTF-16.
+    text.replace(['\r', '\n', '\0'], " ").replace(SECRET, "")
 }
 
 impl File {

@@ -342,7 +342,7 @@ impl<'a> Reader<'a, '_> {
 
     fn pair(&mut self, line: RawLine<'a>, key: Piece<'a>, value: Piece<'a>) {
         self.open = None;
-        self.secret = names::may_be_secret(&plain(key.text()));
+        self.secret = false;
         let Some(identity) = self.current.clone() else {
             return;
         };
@@ -352,6 +352,7 @@ impl<'a> Reader<'a, '_> {
         };
         let found = self.find(&identity, key.text());
         let Some(found) = found.filter(|found| !self.is_secret_astray(found, Entry { key, value })) else {
+            self.secret = names::may_be_secret(&plain(key.text()));
             let label = header::label(&identity, self.schema);
             let place = Place {
                 section: Some(&label),
@@ -392,9 +393,9 @@ impl<'a> Reader<'a, '_> {
     /// Whether a line of `[services]` is a secret that belongs elsewhere: any name could be that of a service.
     fn is_secret_astray(&self, found: &Found<'a>, entry: Entry<'a>) -> bool {
         let is_switch = |piece: &Piece<'_>| kinds::boolean(&plain(piece.text())).is_ok();
-        self.secret
-            && matches!(self.schema[found.identity.section].keys, Keys::Units(_))
+        matches!(self.schema[found.identity.section].keys, Keys::Units(_))
             && !typing::values(&entry, found.schema).iter().all(is_switch)
+            && names::may_be_secret(&plain(entry.key.text()))
     }
 
     /// A line that is no setting: a further value of a list, or astray.

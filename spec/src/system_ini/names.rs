@@ -61,7 +61,7 @@ pub(super) fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
         .filter_map(|candidate| {
             let folded = fold(candidate);
             let shorter = name.chars().count().min(folded.chars().count());
-            let distance = strsim::damerau_levenshtein(&name, &folded);
+            let distance = strsim::osa_distance(&name, &folded);
             let begins = shorter >= 4 && (folded.starts_with(&name) || name.starts_with(&folded));
             (begins || distance <= (shorter / 3).max(1)).then_some((distance, candidate))
         })
@@ -82,7 +82,7 @@ pub(super) fn may_be_secret(name: &str) -> bool {
     .any(|part| name.contains(part))
         || ["password", "secret", "passphrase"]
             .iter()
-            .any(|word| strsim::damerau_levenshtein(&name, word) <= 3)
+            .any(|word| strsim::osa_distance(&name, word) <= 3)
 }
 
 #[cfg(test)]
