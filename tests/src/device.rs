@@ -120,6 +120,16 @@ impl Running {
         said.group(1).expect("a verdict").to_string()
     }
 
+    /// Waits until the console asks who logs in. It may have asked before the words that were waited for last.
+    pub fn wait_for_login(&self, hostname: &str) {
+        let prompt = format!("{hostname} login:");
+        if !self.vm.serial_log().contains(&prompt) {
+            self.vm
+                .expect(prompt.as_str(), BOOT_DEADLINE)
+                .expect("the console asks who logs in");
+        }
+    }
+
     /// Returns the web server's page.
     pub fn page(&self) -> String {
         let response = self

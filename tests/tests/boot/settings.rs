@@ -33,13 +33,7 @@ fn a_fresh_image_is_well(firmware: &Firmware) {
         page.contains(DEFAULT_NAME) && page.contains("10.0.2.15") && page.contains(">It works.</h1>"),
         "{page}"
     );
-    running
-        .vm
-        .expect(
-            format!("{DEFAULT_NAME} login:").as_str(),
-            genpack_tests::BOOT_DEADLINE,
-        )
-        .unwrap();
+    running.wait_for_login(DEFAULT_NAME);
 
     let status = running.switch_off().status();
     assert!(status.starts_with("All is well."), "{status}");

@@ -44,11 +44,13 @@ fn settings(device: &Device) -> String {
 
 /// Logs in on the serial console as a person does.
 fn log_in(running: &Running) {
-    let expect = |words: &str| running.vm.expect(words, BOOT_DEADLINE).unwrap();
-    expect("kitchen login:");
+    let expect = |words: &str| {
+        running.vm.expect(words, BOOT_DEADLINE).unwrap();
+    };
+    running.wait_for_login("kitchen");
     running.vm.send("anna\r").unwrap();
     expect("Password:");
-    running.vm.send(&format!("{PASSWORD}\r")).unwrap();
+    running.vm.send(format!("{PASSWORD}\r")).unwrap();
     expect("anna@kitchen");
     running.vm.send("echo $((1234 * 7)); exit\r").unwrap();
     running.vm.expect("8638", Duration::from_secs(60)).unwrap();
