@@ -8,8 +8,8 @@ use genpack_spec::cmdline::Slot;
 use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::image::{Damage, ImageInfo};
 use genpack_spec::report::{
-    AddressOrigin, AddressReport, BootReport, LinkReport, Notice, RunReport, ServiceReport, SettingsFile,
-    Severity,
+    AddressOrigin, AddressReport, BootReport, LastGood, LinkReport, Notice, RunReport, ServiceReport,
+    SettingsFile, Severity,
 };
 use genpack_spec::settings::Method;
 use genpack_spec::status::{
@@ -182,6 +182,9 @@ fn status_texts_read_well() {
     let mut no_cable = run();
     no_cable.links = vec![link("eth0", 0x56, Vec::new()), link("eth1", 0x57, Vec::new())];
     no_cable.dns = Vec::new();
+    no_cable.last_good = Some(LastGood {
+        written: Some(1_795_000_000),
+    });
     let starting = RunReport {
         started: false,
         ..run()
