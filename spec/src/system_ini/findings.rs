@@ -13,6 +13,8 @@ use crate::text::Text;
 pub const DIAGNOSTIC_LIMIT: usize = 100;
 /// Longest line of the file that is repeated, in characters.
 const TEXT_LIMIT: usize = 80;
+/// A password in a web address is looked for in so many characters of a line.
+const LINE_LIMIT: usize = 1000;
 /// Longest value inside a phrase, in characters.
 const ARGUMENT_LIMIT: usize = 120;
 /// What stands in place of a secret.
@@ -40,10 +42,18 @@ impl<'a> Place<'a> {
 
     fn shown_line(&self) -> String {
         let line = self.piece.line();
-        match self.mask_from {
-            Some(from) => format!("{}{MASK}", &line[..from.min(line.len())]),
-            None => line.to_string(),
-        }
+        let (shown, mask) = match self.mask_from {
+            Some(from) => (&line[..from.min(line.len())], MASK),
+            None => (line, ""),
+        };
+        let shown = shown.trim_start();
+        // A line may be the whole of a large file, and most of it is cut off anyway.
+        let end = shown
+            .char_indices()
+            .nth(LINE_LIMIT)
+            .map_or(shown.len(), |(at, _)| at);
+        let line = format!("{}{mask}", &shown[..end]);
+        shorten(without_url_password(&line).trim(), TEXT_LIMIT)
     }
 }
 
@@ -180,7 +190,7 @@ impl Findings {
 }
 
 fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Diagnostic {
-    let phrase = |text: Text| text.map_args(&|arg| shorten(&without_url_passwords(arg), ARGUMENT_LIMIT));
+    let phrase = |text: Text| text.map_args(&|arg| shorten(&without_url_password(arg), ARGUMENT_LIMIT));
     Diagnostic {
         line: place.map(|place| place.piece.number()),
         column: place.map(|place| place.piece.column()),
@@ -194,27 +204,23 @@ fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Dia
         problem: phrase(words.problem),
         used: words.used.map(phrase),
         hint: words.hint.map(phrase),
-        text: place.map(|place| shorten(without_url_passwords(&place.shown_line()).trim(), TEXT_LIMIT)),
+        text: place.map(|place| place.shown_line()),
     }
 }
 
-/// Masks what stands before the `@` of web addresses such as `http://me:password@proxy`, which may be astray in any line.
-fn without_url_passwords(text: &str) -> Cow<'_, str> {
+/// Masks what stands before the `@` of a web address such as `http://me:password@proxy`, which may be astray in any line.
+fn without_url_password(text: &str) -> Cow<'_, str> {
     let meant = plain(text);
-    let hidden = |word: &str| {
-        let start = word.find("://")? + "://".len();
-        let end = start + word[start..].rfind('@')?;
-        word[start..end].contains(':').then_some(start..end)
+    let hidden = || {
+        let start = meant.find("://")? + "://".len();
+        // A password may have blanks and an @ of its own, and a line may have several addresses.
+        let end = start + meant[start..].rfind('@')?;
+        meant[start..end].contains(':').then_some(start..end)
     };
-    let words = || meant.split_inclusive(char::is_whitespace);
-    if !words().any(|word| hidden(word).is_some()) {
-        return Cow::Borrowed(text);
+    match hidden() {
+        Some(range) => Cow::Owned(format!("{}{MASK}{}", &meant[..range.start], &meant[range.end..])),
+        None => Cow::Borrowed(text),
     }
-    let masked = words().map(|word| match hidden(word) {
-        Some(range) => format!("{}{MASK}{}", &word[..range.start], &word[range.end..]),
-        None => word.to_string(),
-    });
-    Cow::Owned(masked.collect())
 }
 
 /// Shortens a text to `limit` characters, and replaces those that could upset a terminal or reorder what a person
