@@ -243,6 +243,7 @@ mod tests {
             ),
             ("{ name: 'web', compression: 'zip' }", "is not a compression"),
             ("{ name: 'web', base: 'fedora:40' }", "is not a base"),
+            ("{ name: 'web', language: 'fr' }", "fr is none of en, ja, de"),
             ("{ name: 'web', users: [3] }", "a user's name or an object"),
             (
                 "{ name: 'web', users: [{ name: 'a', uid: 'b' }] }",

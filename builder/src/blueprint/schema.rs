@@ -40,7 +40,7 @@ pub struct Blueprint {
     #[serde(default)]
     pub compression: CompressionSetting,
     /// The language in which the device speaks to people unless its owner chooses another.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "text::parse")]
     pub language: Language,
     /// Sections of `system.ini` of its own.
     #[serde(default)]

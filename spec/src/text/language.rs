@@ -1,6 +1,10 @@
 //! The languages in which a device speaks to people, and who chooses among them.
 
+use std::str::FromStr;
+
 use super::{Text, catalogue};
+use crate::text;
+use crate::types::Invalid;
 
 /// A language that has a translation of every text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -93,6 +97,19 @@ impl Language {
             Language::Japanese => "",
             Language::English | Language::German => " ",
         }
+    }
+}
+
+impl FromStr for Language {
+    type Err = Invalid;
+
+    /// Reads the code, as it stands in a blueprint.
+    fn from_str(code: &str) -> Result<Language, Invalid> {
+        let named = Language::ALL.into_iter().find(|language| language.code() == code);
+        named.ok_or_else(|| {
+            let codes = Language::ALL.map(Language::code).join(", ");
+            Invalid(text!("{value} is none of {words}", value = code, words = codes))
+        })
     }
 }
 
