@@ -20,7 +20,7 @@ fn read<T: DeserializeOwned>(case: &Path, name: &str) -> T {
     } else {
         case.with_file_name(name)
     };
-    let text = fs::read_to_string(&path).unwrap();
+    let text = fs::read_to_string(&path).expect("the facts can be read");
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

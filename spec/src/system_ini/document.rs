@@ -1,5 +1,6 @@
 //! From raw lines to sections with keys: which setting does each line speak of? What the values mean comes later.
 
+mod lookup;
 mod unusual;
 
 use std::borrow::Cow;
@@ -11,14 +12,14 @@ use super::header::{self, Identity};
 use super::kinds;
 use super::lexer::{CLOSING, Piece, RawLine, Shape, lex};
 use super::names;
-use super::schema::{EARLIER_NAMES, Key, Keys, List, Section, SubjectKind, TOP};
+use super::schema::{Key, Keys, List, Section, TOP};
 use super::strays;
 use super::subject::{Condition, Subject};
 use super::typing;
 use crate::report::Severity;
 use crate::text;
 use crate::text::Text;
-use crate::types::{PortId, UnitName};
+use lookup::{Found, behind_section, find};
 
 /// A value and the key in front of it.
 #[derive(Debug, Clone, Copy)]
@@ -87,27 +88,6 @@ struct Open<'a> {
     name: Cow<'a, str>,
     schema: &'a Key<'a>,
     key: Piece<'a>,
-}
-
-/// The setting that a key names.
-struct Found<'a> {
-    identity: Identity,
-    /// Canonical name, and for a unit its folded one.
-    name: Cow<'a, str>,
-    schema: &'a Key<'a>,
-    /// Number of dots in the key when a section's name stands in front of it; none when there is no section.
-    dots: Option<usize>,
-}
-
-impl<'a> Found<'a> {
-    fn new(identity: Identity, name: Cow<'a, str>, schema: &'a Key<'a>) -> Found<'a> {
-        Found {
-            identity,
-            name,
-            schema,
-            dots: None,
-        }
-    }
 }
 
 struct Reader<'a, 'f> {
@@ -232,7 +212,7 @@ impl<'a> Reader<'a, '_> {
             .content
             .text()
             .strip_suffix(CLOSING)
-            .filter(|_| separator == ':')
+            .filter(|name| separator == ':' && strays::secret_behind(name).is_none())
         else {
             return false;
         };
@@ -271,73 +251,7 @@ impl<'a> Reader<'a, '_> {
     fn knows(&self, name: &str) -> bool {
         self.current
             .as_ref()
-            .is_some_and(|identity| self.find(identity, name).is_some())
-    }
-
-    fn find(&self, identity: &Identity, name: &str) -> Option<Found<'a>> {
-        let section = &self.schema[identity.section];
-        let name = &*plain(name);
-        match &section.keys {
-            Keys::Units(key) => {
-                // Unit names have case, and yet nobody means two services by Nginx and nginx.
-                let unit: UnitName = name.parse().ok()?;
-                let folded = unit.as_str().to_ascii_lowercase();
-                return Some(Found::new(identity.clone(), Cow::Owned(folded), key));
-            }
-            Keys::Overrides => return self.find_with_section(name),
-            Keys::Fixed(_) | Keys::Declared(_) => {}
-        }
-        if let Some(key) = section.key(name) {
-            return Some(Found::new(identity.clone(), Cow::Borrowed(key.name), key));
-        }
-        match section.name {
-            TOP => self.find_earlier(name),
-            _ => None,
-        }
-    }
-
-    /// A setting of an earlier genpack card.
-    fn find_earlier(&self, name: &str) -> Option<Found<'a>> {
-        let (_, section, key) = EARLIER_NAMES
-            .iter()
-            .find(|(earlier, ..)| names::same(earlier, name))?;
-        let index = self
-            .schema
-            .iter()
-            .position(|candidate| candidate.name == *section)?;
-        let subject = match self.schema[index].subject {
-            SubjectKind::Label => Subject::Label(String::new()),
-            SubjectKind::Port => Subject::Port(PortId::Default),
-            _ => Subject::None,
-        };
-        let identity = Identity {
-            section: index,
-            subject,
-        };
-        let key = self.schema[index].key(key)?;
-        Some(Found::new(identity, Cow::Borrowed(key.name), key))
-    }
-
-    /// `section.key`, where both may have dots of their own.
-    fn find_with_section(&self, name: &str) -> Option<Found<'a>> {
-        let within = |identity: &Identity, key: &str| match self.schema[identity.section].keys {
-            Keys::Overrides => None,
-            _ => self.find(identity, key),
-        };
-        if !name.contains('.') {
-            let section = self.schema.iter().position(|section| section.name == TOP)?;
-            let subject = Subject::None;
-            return within(&Identity { section, subject }, name);
-        }
-        name.rmatch_indices('.').take(DOT_LIMIT).find_map(|(at, _)| {
-            let identity = header::resolve(name[..at].trim(), self.schema).ok()?;
-            let key = &name[at + 1..];
-            let found = within(&identity, key.trim())?;
-            Some(Found {
-                dots: Some(key.matches('.').count()),
-                ..found
-            })
-        })
+            .is_some_and(|identity| find(identity, name, self.schema).is_some())
     }
 
     fn pair(&mut self, line: RawLine<'a>, key: Piece<'a>, value: Piece<'a>) {
@@ -350,7 +264,7 @@ impl<'a> Reader<'a, '_> {
             Keys::Overrides => split_at_equals(line.content).unwrap_or((key, value)),
             _ => (key, value),
         };
-        let found = self.find(&identity, key.text());
+        let found = find(&identity, key.text(), self.schema);
         let Some(found) = found.filter(|found| !self.is_secret_astray(found, Entry { key, value })) else {
             self.secret = names::may_be_secret(&plain(key.text()));
             let label = header::label(&identity, self.schema);
@@ -520,21 +434,6 @@ impl<'a> Reader<'a, '_> {
             });
         }
     }
-}
-
-/// Most dots at which a name is taken apart into section and key.
-const DOT_LIMIT: usize = 8;
-
-/// The key alone, without the section in front of it.
-fn behind_section<'a>(key: Piece<'a>, dots: Option<usize>) -> Piece<'a> {
-    let Some(dots) = dots else { return key };
-    let is_dot = |(_, sign): &(usize, &str)| *plain(sign) == *".";
-    let text = key.text();
-    let signs = text
-        .char_indices()
-        .map(|(at, c)| (at, &text[at..at + c.len_utf8()]));
-    let found = signs.rev().filter(is_dot).nth(dots);
-    found.map_or(key, |(at, sign)| key.part(&text[at + sign.len()..]).trim())
 }
 
 /// Splits a line at its first `=`, because the section in front of a key may hold colons.

@@ -52,7 +52,7 @@ pub fn reference(facts: &Facts) -> String {
             continue;
         }
         page.push_str("| setting | value | example | when not set |\n|---|---|---|---|\n");
-        for key in keys(&section, facts) {
+        for key in own_keys(&section, facts) {
             let list = match key.list {
                 List::No => "",
                 List::Words => "; several with commas between them",
@@ -100,6 +100,12 @@ fn keys<'s>(section: &'s Section<'s>, facts: &'s Facts) -> impl Iterator<Item = 
         .offered_keys()
         .chain(units)
         .filter(|key| supported(key.feature, facts))
+}
+
+/// Those that are not explained elsewhere.
+fn own_keys<'s>(section: &'s Section<'s>, facts: &'s Facts) -> impl Iterator<Item = &'s Key<'s>> {
+    let is_borrowed = |key: &&Key<'_>| section.borrowed_keys().any(|borrowed| borrowed.name == key.name);
+    keys(section, facts).filter(move |key| !is_borrowed(key))
 }
 
 struct SubjectWords {

@@ -51,7 +51,7 @@ pub enum SubjectKind {
 /// The settings of a section.
 #[derive(Debug, Clone)]
 pub enum Keys<'a> {
-    /// Those of all these tables.
+    /// Those of the first table, and after it those of `[network]` where they are taken too.
     Fixed(&'a [&'a [Key<'a>]]),
     /// These, which a blueprint declares.
     Declared(Vec<Key<'a>>),
@@ -226,6 +226,22 @@ impl<'a> Section<'a> {
             Keys::Units(_) | Keys::Overrides => (&[], &[]),
         };
         fixed.iter().copied().flatten().chain(declared)
+    }
+
+    /// Returns the settings that only sections of this kind have.
+    pub fn own_keys(&self) -> impl Iterator<Item = &Key<'a>> {
+        let borrowed = self.borrowed_keys().count();
+        let all = self.fixed_keys().count();
+        self.fixed_keys().take(all - borrowed)
+    }
+
+    /// Returns the settings that it has like `[network]`, where they are explained.
+    pub fn borrowed_keys(&self) -> impl Iterator<Item = &Key<'a>> {
+        let tables: &[&[Key<'a>]] = match &self.keys {
+            Keys::Fixed([_, borrowed @ ..]) => borrowed,
+            _ => &[],
+        };
+        tables.iter().copied().flatten()
     }
 
     /// Returns the settings that people are told of.

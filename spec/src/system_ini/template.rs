@@ -31,8 +31,8 @@ pub(super) fn template(facts: &Facts) -> String {
         remark(section.help, &mut lines);
         lines.push(header(&section));
         for key in section
-            .offered_keys()
-            .filter(|key| supported(key.feature) && !is_repeated(key, &section))
+            .own_keys()
+            .filter(|key| !key.legacy && supported(key.feature))
         {
             setting(key, &mut lines);
         }
@@ -59,16 +59,6 @@ fn header(section: &Section<'_>) -> String {
         SubjectKind::User => format!(";[{name} anna]"),
         SubjectKind::Machine => format!(";[{name} mac=52:54:00:12:34:56]"),
     }
-}
-
-/// Whether a section only borrows this setting from `[network]`, where it is explained.
-fn is_repeated(key: &Key<'_>, section: &Section<'_>) -> bool {
-    let is_network = |section: &&Section<'_>| section.subject == SubjectKind::Port;
-    let mut network = schema::SECTIONS
-        .iter()
-        .filter(is_network)
-        .flat_map(Section::fixed_keys);
-    section.subject != SubjectKind::Port && network.any(|other| other.help == key.help)
 }
 
 fn setting(key: &Key<'_>, lines: &mut Vec<String>) {

@@ -9,7 +9,6 @@ use ipnet::IpNet;
 use super::super::address::{self, Refusal};
 use super::super::findings::{Findings, Place, Words};
 use super::super::kinds::{Netmask, Value};
-use super::super::schema;
 use super::super::typing::Item;
 use super::Values;
 use crate::report::Severity;
@@ -25,15 +24,6 @@ struct Lines<'a> {
     netmask: Option<Item<'a>>,
     gateways: Vec<Item<'a>>,
     dns: Vec<Item<'a>>,
-}
-
-/// Whether `[network]` has a setting of this name.
-pub(super) fn has_key(name: &str) -> bool {
-    schema::SECTIONS
-        .iter()
-        .filter(|section| section.name == "network")
-        .flat_map(|section| section.fixed_keys())
-        .any(|key| key.name == name)
 }
 
 fn for_example(example: &str) -> Text {

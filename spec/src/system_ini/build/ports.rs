@@ -4,7 +4,6 @@
 //! cable: that keeps its own address.
 
 use super::super::findings::Words;
-use super::super::schema::Key;
 use super::{Values, network};
 use crate::report::Severity;
 use crate::settings::{Bond, BondMode, Bridge, Network, Vlan, Wifi, WifiSecurity};
@@ -14,11 +13,8 @@ use crate::types::{InterfaceName, Secret};
 
 /// The `[network]` keys of a section, when it has any.
 fn addresses(values: &mut Values<'_, '_>) -> Option<Network> {
-    let own = |key: &&Key<'_>| network::has_key(key.name) && values.has(key.name);
-    values
-        .section
-        .fixed_keys()
-        .any(|key| own(&key))
+    let mut keys = values.section.borrowed_keys();
+    keys.any(|key| values.has(key.name))
         .then(|| network::build(None, values))
 }
 
