@@ -36,7 +36,7 @@ fuzz_target!(|file: File| {
             .chain(places.into_iter().flatten().cloned())
             .collect();
         assert!(
-            !said.iter().any(|text| text.contains(SECRET)),
+            !said.iter().any(|text| holds_secret(text)),
             "{said:#?}\n\n{text}"
         );
     }
@@ -44,6 +44,11 @@ fuzz_target!(|file: File| {
         parsed.settings.shown().to_string(),
         format!("{:?}", parsed.settings),
     ] {
-        assert!(!shown.contains(SECRET), "{shown}\n\n{text}");
+        assert!(!holds_secret(&shown), "{shown}\n\n{text}");
     }
 });
+
+/// Names are shown in lower case.
+fn holds_secret(text: &str) -> bool {
+    text.to_lowercase().contains(&SECRET.to_lowercase())
+}
