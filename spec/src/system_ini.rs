@@ -209,14 +209,10 @@ fn not_a_settings_file(text: &str) -> Option<(Severity, Words)> {
 fn old_characters(text: &str, guessed: u32, encoding: Encoding, findings: &mut Findings) {
     let number = usize::try_from(guessed).unwrap_or(usize::MAX);
     if let Some(piece) = lexer::physical_line(text, number) {
-        let value = piece
-            .text()
-            .find(['=', ':'])
-            .filter(|&at| names::may_be_secret(&piece.text()[..at]));
+        let text = piece.text();
+        let value = strays::behind_separator(text).filter(|&at| names::may_be_secret(&text[..at]));
         let place = Place {
-            mask_from: value
-                .map(|at| at + 1)
-                .or_else(|| strays::secret_behind(piece.text())),
+            mask_from: strays::secret_behind(text).or(value),
             ..Place::of(piece)
         };
         findings.line(Severity::Note, place, || {

@@ -153,9 +153,10 @@ impl<'a> Reader<'a, '_> {
             return;
         };
         // Within rubbish nobody can tell a secret from the rest.
-        let value = first.text().find(['=', ':']);
+        let text = first.text();
+        let hidden = [strays::behind_separator(text), strays::secret_behind(text)];
         let place = Place {
-            mask_from: value.map(|at| first.offset() + at + 1),
+            mask_from: hidden.into_iter().flatten().min().map(|at| first.offset() + at),
             ..Place::of(first)
         };
         self.findings.line(Severity::Error, place, || {
@@ -256,7 +257,7 @@ impl<'a> Reader<'a, '_> {
 
     fn pair(&mut self, line: RawLine<'a>, key: Piece<'a>, value: Piece<'a>) {
         self.open = None;
-        self.secret = false;
+        let behind_secret = std::mem::take(&mut self.secret);
         let Some(identity) = self.current.clone() else {
             return;
         };
@@ -266,21 +267,27 @@ impl<'a> Reader<'a, '_> {
         };
         let found = find(&identity, key.text(), self.schema);
         let Some(found) = found.filter(|found| !self.is_secret_astray(found, Entry { key, value })) else {
-            self.secret = names::may_be_secret(&plain(key.text()));
+            // The padding at the end of a WireGuard key looks like the sign behind a long name.
+            let is_rest = key.text().len() > 20 && value.trim().text().trim_matches('=').is_empty();
+            let in_key = match behind_secret && is_rest {
+                true => Some(0),
+                false => strays::secret_in_key(key.text()),
+            };
+            self.secret = in_key.is_some() || names::may_be_secret(&plain(key.text()));
             let label = header::label(&identity, self.schema);
             let place = Place {
                 section: Some(&label),
-                mask_from: self.secret.then(|| value.trim().offset()),
+                mask_from: match in_key {
+                    Some(at) => Some(key.offset() + at),
+                    None => self.secret.then(|| value.trim().offset()),
+                },
                 ..Place::of(key)
             };
             let sections = self.schema;
-            self.findings.line(Severity::Error, place, || {
-                strays::unknown_key(
-                    &plain(key.text()),
-                    line.content.text(),
-                    &sections[identity.section],
-                    sections,
-                )
+            let line = line.content.text();
+            self.findings.line(Severity::Error, place, || match in_key {
+                Some(_) => strays::stray(line, None),
+                None => strays::unknown_key(&plain(key.text()), line, &sections[identity.section], sections),
             });
             return;
         };

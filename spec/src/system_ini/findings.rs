@@ -53,7 +53,7 @@ impl<'a> Place<'a> {
             .nth(LINE_LIMIT)
             .map_or(shown.len(), |(at, _)| at);
         let line = format!("{}{mask}", &shown[..end]);
-        shorten(without_url_password(&line).trim(), TEXT_LIMIT)
+        shorten(line.trim(), TEXT_LIMIT)
     }
 }
 
@@ -190,7 +190,7 @@ impl Findings {
 }
 
 fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Diagnostic {
-    let phrase = |text: Text| text.map_args(&|arg| shorten(&without_url_password(arg), ARGUMENT_LIMIT));
+    let phrase = |text: Text| text.map_args(&|arg| shorten(arg, ARGUMENT_LIMIT));
     Diagnostic {
         line: place.map(|place| place.piece.number()),
         column: place.map(|place| place.piece.column()),
@@ -210,6 +210,9 @@ fn diagnostic(place: Option<Place<'_>>, severity: Severity, words: Words) -> Dia
 
 /// Masks what stands before the `@` of a web address such as `http://me:password@proxy`, which may be astray in any line.
 fn without_url_password(text: &str) -> Cow<'_, str> {
+    if !text.contains(['@', '\u{ff20}']) {
+        return Cow::Borrowed(text);
+    }
     let meant = plain(text);
     let hidden = || {
         let start = meant.find("://")? + "://".len();
@@ -224,8 +227,9 @@ fn without_url_password(text: &str) -> Cow<'_, str> {
 }
 
 /// Shortens a text to `limit` characters, and replaces those that could upset a terminal or reorder what a person
-/// reads.
+/// reads. The password of a web address is masked.
 pub(crate) fn shorten(text: &str, limit: usize) -> String {
+    let text = &*without_url_password(text);
     let shown = |c: char| match c {
         '\t' => ' ',
         c if c.is_control() => '?',

@@ -82,7 +82,7 @@ pub(super) fn may_be_secret(name: &str) -> bool {
     .any(|part| name.contains(part))
         || ["password", "secret", "passphrase"]
             .iter()
-            .any(|word| strsim::osa_distance(&name, word) <= 3)
+            .any(|word| strsim::osa_distance(&name, word) <= word.len() / 3)
 }
 
 #[cfg(test)]
@@ -135,7 +135,7 @@ mod tests {
         for text in ["password", "pasword", "wifi_key", "PSK", "WiFi-Passphrase"] {
             assert!(may_be_secret(text), "{text}");
         }
-        for text in ["hostnmae", "adress", "colour"] {
+        for text in ["hostnmae", "adress", "colour", "search"] {
             assert!(!may_be_secret(text), "{text}");
         }
     }

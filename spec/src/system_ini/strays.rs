@@ -3,7 +3,7 @@
 use super::address::Refusal;
 use super::characters;
 use super::findings::{Words, shorten};
-use super::lexer::{is_blank, looks_like_ssh_key};
+use super::lexer::{SEPARATORS, is_blank, looks_like_ssh_key};
 use super::names;
 use super::schema::{Keys, Section};
 use crate::text;
@@ -112,8 +112,24 @@ pub(super) fn secret_behind(text: &str) -> Option<usize> {
     }
     // A name stands in front; looking at every word of a long line would take long.
     let mut words = text.split(|c: char| !c.is_alphanumeric()).take(6);
-    let name = words.find(|word| word.len() <= names::LONGEST_NAME && names::may_be_secret(word))?;
+    let is_name =
+        |word: &str| word.len() <= names::LONGEST_NAME && names::may_be_secret(&characters::plain(word));
+    let name = words.find(|word| is_name(word))?;
     Some(name.as_ptr() as usize - text.as_ptr() as usize + name.len())
+}
+
+/// Returns where in a line its value begins, if it has one.
+pub(super) fn behind_separator(text: &str) -> Option<usize> {
+    let (at, sign) = text.char_indices().find(|(_, c)| SEPARATORS.contains(c))?;
+    Some(at + sign.len_utf8())
+}
+
+/// Returns where a secret may begin in what stands before an equals sign, when its writer forgot the first one:
+/// `private_key hunter2=`.
+pub(super) fn secret_in_key(key: &str) -> Option<usize> {
+    let name = secret_behind(key)?;
+    let end = key[name..].find(|c| is_blank(c) || matches!(c, '"' | '\''))?;
+    Some(name + end)
 }
 
 /// Returns where a secret may begin in a header, when its writer took the brackets for part of a setting:
