@@ -167,8 +167,10 @@ fn may_break(before: char, after: char) -> bool {
 /// Shortens a text to so many columns.
 pub(super) fn fit(text: &str, columns: usize) -> String {
     const CUT: &str = "...";
+    // First of all: what replaces a line end is wider than the line end.
+    let text = shorten(text, usize::MAX);
     if text.width() <= columns {
-        return shorten(text, usize::MAX);
+        return text;
     }
     let mut room = columns.saturating_sub(CUT.len());
     let kept = text.char_indices().find(|(_, c)| {
@@ -178,7 +180,7 @@ pub(super) fn fit(text: &str, columns: usize) -> String {
         !fits
     });
     let end = kept.map_or(text.len(), |(at, _)| at);
-    shorten(&text[..end], usize::MAX) + CUT
+    text[..end].to_string() + CUT
 }
 
 /// Returns the date (UTC) of a moment in seconds since 1970, as `2026-11-23`.
@@ -255,5 +257,6 @@ mod tests {
         assert_eq!(fit("abcdef", 5), "ab...");
         assert_eq!(fit("設定を読む", 10), "設定を読む");
         assert_eq!(fit("設定を読む", 8), "設定...");
+        assert_eq!(fit("ab\r\ncd", 5), "ab...");
     }
 }
