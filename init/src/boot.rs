@@ -15,7 +15,7 @@ use crate::boot_partition::{self, BootPartition};
 use crate::devices::Devices;
 use crate::failure::{during, explain_and_restart};
 use crate::log::{self, Log};
-use crate::{configure, fsck, mounts, switch_root, system};
+use crate::{configure, fsck, mounts, random, switch_root, system};
 
 /// Boots the machine. Never returns, never lets a panic out: when the boot can't go on, it says why and restarts.
 pub fn run() -> ! {
@@ -38,6 +38,7 @@ pub fn run() -> ! {
 fn steps(log: &mut Log) -> Result<Infallible, BootFailure> {
     log.step("kernel file systems", |_| mounts::kernel_file_systems())
         .map_err(during(text!("mounting /dev and /proc")))?;
+    random::collect();
     let text = fs::read_to_string("/proc/cmdline")
         .map_err(|e| during(text!("reading the kernel parameters"))(e.into()))?;
     let cmdline = Cmdline::parse(&text);

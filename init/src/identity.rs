@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use ssh_key::private::{Ed25519Keypair, PrivateKey};
 
 use crate::log::Log;
+use crate::random;
 
 /// The device's identity.
 pub struct Identity {
@@ -43,7 +44,9 @@ impl Identity {
                 ),
             }
         }
-        let identity = Identity { seed: random_seed() };
+        let mut seed = [0; DEVICE_KEY_BYTES];
+        random::fill(&mut seed);
+        let identity = Identity { seed };
         if let Err(error) = card.write(DEVICE_KEY, &identity.seed) {
             log.notice(
                 Severity::Warning,
@@ -81,15 +84,6 @@ impl Identity {
             .finalize()
             .into()
     }
-}
-
-fn random_seed() -> [u8; DEVICE_KEY_BYTES] {
-    let mut seed = [0; DEVICE_KEY_BYTES];
-    if let Err(error) = getrandom::fill(&mut seed) {
-        // The kernel has had getrandom(2) since 3.17; without it there is no safe identity to be had.
-        panic!("the kernel gives no random numbers: {error}");
-    }
-    seed
 }
 
 #[cfg(test)]

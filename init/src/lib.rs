@@ -22,6 +22,7 @@ mod machine;
 mod mounts;
 mod password;
 mod plan;
+mod random;
 mod settings;
 mod switch_root;
 mod system;

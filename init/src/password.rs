@@ -5,6 +5,8 @@ use genpack_spec::settings::Settings;
 use genpack_spec::types::{PasswordHash, Secret};
 use sha_crypt::{Algorithm, Params, PasswordHasher, ShaCrypt};
 
+use crate::random;
+
 /// Rounds of SHA-512-crypt. Each login does them too, also on the slowest machine; libcrypt's own 5,000 are of 2007.
 const ROUNDS: u32 = 50_000;
 /// Bytes of salt: 16 characters, the most that the format has room for (crypt(5)).
@@ -13,7 +15,7 @@ const SALT_BYTES: usize = 12;
 /// Returns the hash of a password in the form of crypt(5).
 pub fn hash(password: &Secret) -> Result<PasswordHash> {
     let mut salt = [0; SALT_BYTES];
-    getrandom::fill(&mut salt).map_err(|error| anyhow!("the kernel gives no random numbers: {error}"))?;
+    random::fill(&mut salt);
     let params = Params::new(ROUNDS).map_err(|error| anyhow!("{error}"))?;
     let hash = ShaCrypt::new(Algorithm::Sha512Crypt, params)
         .hash_password_with_salt(password.reveal().as_bytes(), &salt)

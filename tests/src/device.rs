@@ -15,6 +15,7 @@ use crate::{BOOT_DEADLINE, example_image};
 pub struct Device {
     name: String,
     firmware: Firmware,
+    processor: Option<&'static str>,
     card: Overlay,
 }
 
@@ -29,7 +30,16 @@ impl Device {
         Device {
             name: format!("{kind}-{name}"),
             firmware: firmware.clone(),
+            processor: None,
             card: Overlay::create(example_image()).expect("a copy of the image"),
+        }
+    }
+
+    /// Gives the device a processor by QEMU's name for it.
+    pub fn with_processor(self, model: &'static str) -> Device {
+        Device {
+            processor: Some(model),
+            ..self
         }
     }
 
@@ -82,7 +92,11 @@ impl Device {
             .fold(UserNetwork::new().restricted(), |network, port| {
                 network.forward(Forward::tcp(port).to_address(address))
             });
-        let vm = Machine::new(&self.name)
+        let mut machine = Machine::new(&self.name);
+        if let Some(model) = self.processor {
+            machine = machine.cpu_model(model);
+        }
+        let vm = machine
             .firmware(self.firmware.clone())
             .memory_mib(768)
             .disk(self.card.disk())

@@ -11,6 +11,7 @@ mod files;
 mod fleet;
 mod language;
 mod login;
+mod old_machine;
 mod services;
 mod settings;
 mod users;
