@@ -5,6 +5,7 @@
 
 use genpack_fuzz::lines::{File, holds_secret};
 use genpack_fuzz::{check, phrases, read};
+use genpack_spec::system_ini::{Secrets, write};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|file: File| {
@@ -40,6 +41,7 @@ fuzz_target!(|file: File| {
     for shown in [
         parsed.settings.shown().to_string(),
         format!("{:?}", parsed.settings),
+        write(&parsed.settings, Secrets::Masked),
     ] {
         assert!(!holds_secret(&shown), "{shown}\n\n{text}");
     }

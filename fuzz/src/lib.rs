@@ -10,7 +10,7 @@ use genpack_spec::facts::{Facts, Machine};
 use genpack_spec::report::Diagnostic;
 use genpack_spec::settings::Settings;
 use genpack_spec::system_ini::schema::{self, Kind, Section};
-use genpack_spec::system_ini::{Context, Parsed, parse};
+use genpack_spec::system_ini::{Context, Parsed, Secrets, parse, write};
 use genpack_spec::text::Text;
 use genpack_spec::types::Hostname;
 
@@ -53,6 +53,8 @@ pub fn check(parsed: &Parsed) {
     let json = serde_json::to_string(&parsed.settings).expect("settings have a JSON form");
     let again: Settings = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error} in {json}"));
     assert_eq!(again, parsed.settings);
+    let written = write(&parsed.settings, Secrets::Plain);
+    assert_eq!(read(written.as_bytes()).settings, parsed.settings, "{written}");
 }
 
 fn check_diagnostic(diagnostic: &Diagnostic) {

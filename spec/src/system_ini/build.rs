@@ -16,7 +16,7 @@ use super::findings::Findings;
 use super::header;
 use super::schema::{Keys, Section};
 use super::subject::Subject;
-use crate::settings::Settings;
+use crate::settings::{Settings, User};
 use crate::types::PortId;
 use values::Values;
 
@@ -68,7 +68,10 @@ pub(super) fn settings(
             }
             ("wireguard", Subject::Peer(tunnel, name)) => peers.push((tunnel, name, body, label)),
             ("user", Subject::User(name)) if !body.is_empty() => {
-                settings.user.insert(name.clone(), access::user(&mut values));
+                let user = access::user(&mut values);
+                if user != User::default() {
+                    settings.user.insert(name.clone(), user);
+                }
             }
             ("system", _) => settings.system = device::system(&mut values),
             ("ssh", _) => settings.ssh = access::ssh(&mut values),

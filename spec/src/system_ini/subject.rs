@@ -82,7 +82,11 @@ pub(super) fn read(rest: &str, section: &Section<'_>) -> Result<Subject, Unknown
                 ),
             )
         }),
-        SubjectKind::Label if text.len() <= NAME_LIMIT => Ok(Subject::Label(folded)),
+        SubjectKind::Label if text.len() <= NAME_LIMIT => {
+            let label = label(&folded);
+            // [wifi wifi] is how others name [wifi].
+            Ok(Subject::Label(if label == name { String::new() } else { label }))
+        }
         SubjectKind::Label => refuse(
             text!("the name behind {section} is too long", section = name),
             Text::verbatim(format!("[{name} home]")),
@@ -120,14 +124,21 @@ fn interface(text: &str) -> Result<InterfaceName, Unknown> {
     })
 }
 
+/// A name that only tells sections apart, without what may stand around a name and without what no text has.
+fn label(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let around = |c: char| is_blank(c) || matches!(c, ':' | '-' | '_' | '.' | '"' | '\'');
+    text.trim_matches(around).to_string()
+}
+
 /// `wg0`, or `wg0 peer office`.
 fn tunnel(text: &str) -> Result<Subject, Unknown> {
     let mut words = text.split(is_blank).filter(|word| !word.is_empty());
     let name = interface(words.next().unwrap_or_default())?;
     match (words.next(), words.next(), words.next()) {
         (None, ..) => Ok(Subject::Interface(name)),
-        (Some("peer"), Some(peer), None) if peer.len() <= NAME_LIMIT => {
-            Ok(Subject::Peer(name, unquote(peer).to_string()))
+        (Some("peer"), Some(peer), None) if peer.len() <= NAME_LIMIT && !label(peer).is_empty() => {
+            Ok(Subject::Peer(name, label(peer)))
         }
         _ => Err(Unknown {
             problem: text!("behind the name of a tunnel only the name of a peer can stand"),
