@@ -19,6 +19,7 @@ use super::typing;
 use crate::report::Severity;
 use crate::text;
 use crate::text::Text;
+use crate::types::UnitName;
 use lookup::{Found, behind_section, find};
 
 /// A value and the key in front of it.
@@ -263,6 +264,10 @@ impl<'a> Reader<'a, '_> {
         };
         let (key, value) = match self.schema[identity.section].keys {
             Keys::Overrides => split_at_equals(line.content).unwrap_or((key, value)),
+            // Names of units may have colons too.
+            Keys::Units(_) => split_at_equals(line.content)
+                .filter(|(key, _)| key.text().parse::<UnitName>().is_ok())
+                .unwrap_or((key, value)),
             _ => (key, value),
         };
         let found = find(&identity, key.text(), self.schema);

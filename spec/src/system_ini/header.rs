@@ -1,6 +1,6 @@
 //! What stands between brackets: `[network eth0]`, `[network:eth0]`, `[network "eth0"]`.
 
-use super::lexer::is_blank;
+use super::lexer::{CLOSING, is_blank};
 use super::names;
 use super::schema::{Section, SubjectKind};
 use super::subject::{self, Subject};
@@ -24,6 +24,9 @@ pub(super) struct Unknown {
 
 /// Finds the section that a header names.
 pub(super) fn resolve(text: &str, schema: &[Section<'_>]) -> Result<Identity, Unknown> {
+    if text.contains(CLOSING) {
+        return Err(unknown(text, schema));
+    }
     let found = schema
         .iter()
         .enumerate()

@@ -96,7 +96,10 @@ impl Writer {
 
     fn list(&mut self, key: &str, values: &[impl Display]) {
         if !values.is_empty() {
-            let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+            let values: Vec<_> = values
+                .iter()
+                .map(|value| quoted(&value.to_string(), false))
+                .collect();
             self.plain(key, values.join(", "));
         }
     }
