@@ -1,17 +1,17 @@
 //! What to do about the network: settings and leases against what the kernel has. Pure.
 
+mod action;
+mod addresses;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
 
 use genpack_spec::settings::{Method, Network, Settings};
-use genpack_spec::text;
-use genpack_spec::text::Text;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::WIRED_METRIC;
 use super::lease::Lease;
-use super::port::{Ipv6Conf, Port, Route};
+use super::port::Port;
+pub use action::Action;
+use addresses::{wanted_addresses, wanted_routes};
 
 /// Everything that a plan depends on.
 #[derive(Debug, Clone, Copy)]
@@ -37,31 +37,6 @@ pub struct Step {
     pub port: String,
     /// What to do.
     pub action: Action,
-}
-
-/// What to do to a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// Stop asking DHCP servers.
-    StopDhcp,
-    /// Remove a route of ours.
-    RemoveRoute(Route),
-    /// Remove an address of ours.
-    RemoveAddress(IpNet),
-    /// Switch the port off.
-    SetDown,
-    /// Let the kernel make IPv6 addresses from router advertisements.
-    Autoconf(Ipv6Conf),
-    /// Set the largest packet in bytes.
-    SetMtu(u32),
-    /// Switch the port on.
-    SetUp,
-    /// Add an address, or change how long the kernel keeps it: seconds, or for ever.
-    SetAddress(IpNet, Option<u32>),
-    /// Add a route.
-    AddRoute(Route),
-    /// Start asking DHCP servers.
-    StartDhcp,
 }
 
 /// A kept lifetime within this many seconds of the wanted one is right: both clocks are read in whole seconds.
@@ -141,59 +116,6 @@ fn port_actions(port: &Port, network: &Network, inputs: Inputs<'_>) -> Vec<Actio
     actions
 }
 
-fn wanted_addresses(network: &Network, lease: Option<&Lease>, now: u64) -> Vec<(IpNet, Option<u32>)> {
-    let mut addresses = Vec::new();
-    if network.method == Method::Static {
-        addresses.extend(network.addresses.iter().map(|net| (*net, None)));
-    }
-    if let Some(lease) = lease {
-        // The kernel takes u32::MAX for "for ever".
-        let valid = lease
-            .remaining(now)
-            .map(|left| left.min(u64::from(u32::MAX - 1)) as u32);
-        addresses.push((IpNet::V4(lease.address), valid));
-    }
-    addresses
-}
-
-fn wanted_routes(network: &Network, lease: Option<&Lease>, index: u32) -> Vec<Route> {
-    let metric = WIRED_METRIC.saturating_add(index);
-    let mut routes = Vec::new();
-    if network.method == Method::Static {
-        routes.extend(network.gateways.iter().map(|gateway| Route {
-            destination: default_for(*gateway),
-            gateway: Some(*gateway),
-            source: None,
-            metric,
-            onlink: false,
-            ours: true,
-        }));
-    }
-    if let Some(lease) = lease {
-        routes.extend(lease.routes.iter().map(|route| {
-            Route {
-                destination: IpNet::V4(route.destination),
-                gateway: route.gateway.map(IpAddr::V4),
-                // With it, the kernel removes the route together with the address.
-                source: Some(IpAddr::V4(lease.address.addr())),
-                metric,
-                onlink: route
-                    .gateway
-                    .is_some_and(|gateway| !lease.address.contains(&gateway)),
-                ours: true,
-            }
-        }));
-    }
-    routes
-}
-
-fn default_for(gateway: IpAddr) -> IpNet {
-    match gateway {
-        IpAddr::V4(_) => IpNet::V4(Ipv4Net::default()),
-        IpAddr::V6(_) => IpNet::V6(Ipv6Net::default()),
-    }
-}
-
 fn same_lifetime(have: Option<u32>, want: Option<u32>) -> bool {
     match (have, want) {
         (None, None) => true,
@@ -206,64 +128,5 @@ impl fmt::Display for Step {
     /// Writes the step as a line for the journal and for golden tests.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.port, self.action)
-    }
-}
-
-impl Action {
-    /// Returns what to tell a person when it fails, as a sentence.
-    pub fn failure(&self) -> Text {
-        match self {
-            Action::StopDhcp | Action::StartDhcp => text!("The device could not ask for an address (DHCP)."),
-            Action::RemoveRoute(route) => text!("The device could not remove the route {route}.", route),
-            Action::RemoveAddress(net) => {
-                text!(
-                    "The device could not remove the address {address}.",
-                    address = net
-                )
-            }
-            Action::SetDown => text!("The device could not switch the port off."),
-            Action::Autoconf(_) => text!("The device could not turn on IPv6 autoconfiguration."),
-            Action::SetMtu(mtu) => text!("The device could not set the MTU to {mtu}.", mtu),
-            Action::SetUp => text!("The device could not switch the port on."),
-            Action::SetAddress(net, _) => {
-                text!("The device could not set the address {address}.", address = net)
-            }
-            Action::AddRoute(route) => text!("The device could not add the route {route}.", route),
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Action::StopDhcp => write!(f, "stop DHCP"),
-            Action::RemoveRoute(route) => write!(f, "remove the route {route}"),
-            Action::RemoveAddress(net) => write!(f, "remove the address {net}"),
-            Action::SetDown => write!(f, "switch off"),
-            Action::Autoconf(_) => write!(f, "turn on IPv6 autoconfiguration"),
-            Action::SetMtu(mtu) => write!(f, "set the MTU to {mtu}"),
-            Action::SetUp => write!(f, "switch on"),
-            Action::SetAddress(net, None) => write!(f, "set the address {net}"),
-            Action::SetAddress(net, Some(valid)) => write!(f, "set the address {net} for {valid} s"),
-            Action::AddRoute(route) => write!(f, "add the route {route}"),
-            Action::StartDhcp => write!(f, "start DHCP"),
-        }
-    }
-}
-
-impl fmt::Display for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.destination)?;
-        if let Some(gateway) = self.gateway {
-            write!(f, " via {gateway}")?;
-        }
-        if let Some(source) = self.source {
-            write!(f, " from {source}")?;
-        }
-        write!(f, " metric {}", self.metric)?;
-        if self.onlink {
-            write!(f, " onlink")?;
-        }
-        Ok(())
     }
 }
