@@ -42,12 +42,22 @@ pub(super) struct Condition {
 /// Longest label, serial number or model, in bytes.
 const NAME_LIMIT: usize = 128;
 
+/// Removes what separates a section's name from the name behind it: blanks, or one of `:`, `-`, `_` and `.`. Names may begin with
+/// some of these themselves, such as the user `_apt`.
+fn behind_separator(rest: &str) -> &str {
+    let text = rest.trim_start_matches(is_blank);
+    match text.strip_prefix(':') {
+        Some(behind) => behind,
+        None => text
+            .strip_prefix(['-', '_', '.'])
+            .filter(|behind| text.len() == rest.len() || behind.starts_with(is_blank))
+            .unwrap_or(text),
+    }
+}
+
 /// Reads what stands behind a section's name.
 pub(super) fn read(rest: &str, section: &Section<'_>) -> Result<Subject, Unknown> {
-    let rest = rest
-        .trim_start_matches(|c| is_blank(c) || matches!(c, ':' | '-' | '_' | '.'))
-        .trim_end_matches(is_blank);
-    let text = unquote(rest).trim_matches(is_blank);
+    let text = unquote(behind_separator(rest).trim_matches(is_blank)).trim_matches(is_blank);
     let refuse = |problem: Text, hint: Text| {
         Err(Unknown {
             problem,

@@ -37,6 +37,8 @@ pub fn write(settings: &Settings, secrets: Secrets) -> String {
     for wifi in &settings.wifi {
         let header = match wifi.name.as_str() {
             "wifi" => "wifi".to_string(),
+            // A colon would be taken for what separates the two names.
+            name if name.starts_with(':') => format!("wifi \"{name}\""),
             name => format!("wifi {name}"),
         };
         file.section(&header, |file| file.wifi(wifi));
