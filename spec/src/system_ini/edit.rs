@@ -125,6 +125,10 @@ pub fn set(bytes: &[u8], name: &str, value: &str, facts: &Facts) -> Result<Vec<u
     // How a value has to be quoted depends on what it holds and where it stands; what reads back right is right.
     for quote in [None, Some('"'), Some('\'')] {
         let written: Vec<_> = values.iter().map(|value| quoted(value, quote)).collect();
+        // The values of a list in one line may look right without a part that has become a remark.
+        if target.list == List::Words && written.iter().any(|value| has_remark(value)) {
+            continue;
+        }
         let changed = write(bytes, &text, &target, &written, schema, &before, &values);
         match changed {
             Err(EditError::Value | EditError::Tangled) => outcome = outcome.or(changed),
@@ -299,6 +303,11 @@ fn values_of_lines(value: &str) -> impl Iterator<Item = &str> {
 fn without_separators(values: &str) -> String {
     let separates = |c: char| is_blank(c) || matches!(c, ',' | ';' | '"' | '\'');
     values.chars().filter(|&c| !separates(c)).collect()
+}
+
+fn has_remark(value: &str) -> bool {
+    let behind_sign = format!(" {value}");
+    before_comment(&behind_sign) != behind_sign
 }
 
 fn quoted(value: &str, quote: Option<char>) -> String {

@@ -214,6 +214,17 @@ fn a_new_setting_stands_where_a_person_looks_for_it() {
 }
 
 #[test]
+fn no_part_of_a_list_becomes_a_remark() {
+    let once = set(b"[network]\r\n", "network.address", "a ;", &Facts::default()).unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&once),
+        "[network]\r\naddress = \"a ;\"\r\n"
+    );
+    let again = set(&once, "network.address", "a ;", &Facts::default()).unwrap();
+    assert_eq!(again, once);
+}
+
+#[test]
 fn lists_of_lines_become_the_new_list() {
     let key = |n: u8| format!("ssh-ed25519 AAAA{n} me");
     let old = format!(
