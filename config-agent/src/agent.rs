@@ -199,19 +199,20 @@ impl Reporter {
 
     /// Brings the reports under `/run` up to date, and finds out whether the card is.
     fn update(&mut self, network: &Network) {
-        let links = network
-            .ports()
-            .iter()
-            .map(|port| {
-                report::link(
-                    &self.settings,
-                    port,
-                    network.leases().get(&port.index),
-                    network.complaint(port.index),
-                    network.failures(port.index),
-                )
-            })
-            .collect();
+        let wishes = network.wishes(&self.settings);
+        let ports = network.ports().iter().map(|port| {
+            report::link(
+                &wishes,
+                port,
+                network.leases().get(&port.index),
+                network.complaint(port.index),
+                network.failures(port.index),
+            )
+        });
+        let managed = network
+            .managed_by_others()
+            .map(|port| report::managed(&wishes, port));
+        let links = ports.chain(managed).chain(report::missing(&wishes)).collect();
         // A service that the settings ask for is told there, once.
         let told = |unit: &str| {
             let mut services = self.run.services.iter();
@@ -226,14 +227,12 @@ impl Reporter {
                 .cloned()
                 .collect(),
             last_good: self.keeper.report(),
-            dns: resolver::name_servers(&self.settings, network.ports(), network.leases()),
+            dns: resolver::name_servers(&wishes, network.ports(), network.leases()),
             notices: self.notices.iter().chain(&self.bus_notice).cloned().collect(),
             ..self.run.clone()
         };
-        self.write_resolv_conf(resolver::resolv_conf(
-            &run.dns,
-            &resolver::search_domains(network.leases()),
-        ));
+        let search = resolver::search_domains(&wishes, network.ports(), network.leases());
+        self.write_resolv_conf(resolver::resolv_conf(&run.dns, &search));
         if run != self.run || !self.published {
             self.run = run;
             self.published = true;

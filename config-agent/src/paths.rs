@@ -1,9 +1,10 @@
 //! Where the agent reads and writes. Tests give another directory for `/`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use genpack_spec::layout;
-use genpack_spec::types::{MacAddress, UnitName};
+use genpack_spec::types::UnitName;
 
 /// Every path of the agent, below one root directory. `/proc` and `/sys` are the kernel's and always its own.
 #[derive(Debug, Clone)]
@@ -81,9 +82,29 @@ impl Paths {
         self.at("/run/agetty.reload")
     }
 
-    /// Returns where the lease of the port with this MAC address is kept, so that a restart loses nothing.
-    pub fn lease(&self, mac: MacAddress) -> PathBuf {
-        self.run_dir().join(format!("leases/{mac}.json"))
+    /// Returns where the lease of the port with this identity is kept, so that a restart loses nothing.
+    pub fn lease(&self, identity: impl fmt::Display) -> PathBuf {
+        self.run_dir().join(format!("leases/{identity}.json"))
+    }
+
+    /// Returns where it is kept what the port of this number had before the settings changed it.
+    pub fn original(&self, index: u32) -> PathBuf {
+        self.run_dir().join(format!("originals/{index}.json"))
+    }
+
+    /// Returns where systemd-networkd tells what it does with the port of this number.
+    pub fn networkd_link(&self, index: u32) -> PathBuf {
+        self.at("/run/systemd/netif/links").join(index.to_string())
+    }
+
+    /// Returns where NetworkManager tells what it does with the port of this number.
+    pub fn network_manager_device(&self, index: u32) -> PathBuf {
+        self.at("/run/NetworkManager/devices").join(index.to_string())
+    }
+
+    /// Returns where ifupdown tells what it does with the port of this name.
+    pub fn ifupdown_state(&self, name: &str) -> PathBuf {
+        self.at("/run/network").join(format!("ifstate.{name}"))
     }
 
     /// Returns the mask of a unit; PID 1 makes the same.

@@ -2,51 +2,112 @@
 
 use std::net::IpAddr;
 
-use genpack_spec::report::{AddressOrigin, AddressReport, LinkReport, RunReport};
-use genpack_spec::settings::{Method, Network, Settings};
+use genpack_spec::layout::card::SYSTEM_INI;
+use genpack_spec::report::{AddressOrigin, AddressReport, LinkKind, LinkReport, RunReport};
+use genpack_spec::settings::{Method, Network};
 use genpack_spec::text;
 use genpack_spec::text::Text;
 use ipnet::IpNet;
 
 use crate::net::lease::Lease;
 use crate::net::network::Complaint;
-use crate::net::port::Port;
+use crate::net::port::{Address, Port};
+use crate::net::wanted::{Made, State, Wishes};
 
 /// Returns the report about one port. `failures` are sentences about what could not be done.
 pub fn link(
-    settings: &Settings,
+    wishes: &Wishes<'_>,
     port: &Port,
     lease: Option<&Lease>,
     complaint: Option<&Complaint>,
     failures: &[Text],
 ) -> LinkReport {
-    let network = settings.network_for(&port.name, port.mac);
-    let addresses: Vec<AddressReport> = port
-        .addresses
-        .iter()
-        .filter(|address| !address.tentative && !address.duplicate)
-        .map(|address| AddressReport {
-            address: address.net,
-            origin: origin(address.net, address.autoconf, lease),
-        })
-        .collect();
+    let wanted = wishes.of(port);
+    let addresses = addresses(port, lease);
     let mut problems = failures.to_vec();
+    problems.extend(
+        wishes
+            .made_as(port.index)
+            .into_iter()
+            .flat_map(|made| made.problems.clone()),
+    );
     for address in port.addresses.iter().filter(|address| address.duplicate) {
         problems.push(text!(
             "Another device on this network already uses the address {address}.",
             address = address.net.addr()
         ));
     }
-    problems.extend(no_address(port, &network, &addresses, complaint));
+    if let (Some(mtu), Some(limit)) = (wanted.network.mtu, wishes.mtu_limit(port))
+        && mtu > limit
+    {
+        problems.push(text!(
+            "An MTU of {mtu} is more than this port can have ({limit}), so {current} stays.",
+            mtu,
+            limit,
+            current = port.mtu
+        ));
+    }
+    problems.extend(no_address(port, &wanted.network, &addresses, complaint));
     LinkReport {
         name: port.name.clone(),
+        kind: wishes.kind(port),
         mac: port.mac,
         carrier: port.carrier,
-        method: network.method,
+        method: wanted.network.method,
         gateways: gateways(port),
         addresses,
         problems,
     }
+}
+
+/// Returns the report about a port that another program takes care of.
+pub fn managed(wishes: &Wishes<'_>, port: &Port) -> LinkReport {
+    let mut problems = Vec::new();
+    if let Some(manager) = port.link.manager.filter(|_| wishes.names(port)) {
+        problems.push(text!(
+            "{program} manages this port, so what {file} says about it is not used; turn one of the two off.",
+            program = manager,
+            file = SYSTEM_INI
+        ));
+    }
+    LinkReport {
+        name: port.name.clone(),
+        kind: wishes.kind(port),
+        mac: port.mac,
+        carrier: port.carrier,
+        method: Method::Auto,
+        gateways: gateways(port),
+        addresses: addresses(port, None),
+        problems,
+    }
+}
+
+/// Returns the reports about links that the settings ask for and that are not there.
+pub fn missing(wishes: &Wishes<'_>) -> Vec<LinkReport> {
+    let missing = wishes.made().iter().filter(|made| made.state == State::Blocked);
+    let report = |made: &Made| LinkReport {
+        name: made.name.to_string(),
+        kind: made.kind.clone(),
+        mac: None,
+        carrier: false,
+        method: made.network.method,
+        addresses: Vec::new(),
+        gateways: Vec::new(),
+        problems: made.problems.clone(),
+    };
+    missing.map(report).collect()
+}
+
+fn addresses(port: &Port, lease: Option<&Lease>) -> Vec<AddressReport> {
+    let usable = port
+        .addresses
+        .iter()
+        .filter(|address| !address.tentative && !address.duplicate);
+    let report = |address: &Address| AddressReport {
+        address: address.net,
+        origin: origin(address.net, address.autoconf, lease),
+    };
+    usable.map(report).collect()
 }
 
 fn no_address(
@@ -98,11 +159,12 @@ fn gateways(port: &Port) -> Vec<IpAddr> {
     gateways
 }
 
-/// Whether some port has an address that works beyond its own wire.
+/// Whether some port has an address that works beyond its own wire. A tunnel has its address before it leads anywhere.
 pub fn is_online(report: &RunReport) -> bool {
     report
         .links
         .iter()
+        .filter(|link| link.kind != LinkKind::Wireguard)
         .flat_map(|link| &link.addresses)
         .any(|address| address.origin != AddressOrigin::LinkLocal)
 }
@@ -115,18 +177,16 @@ pub fn may_come_online(report: &RunReport) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::port::Address;
+    use crate::net::wanted::Links;
+    use genpack_spec::settings::Settings;
 
     fn port(addresses: &[&str]) -> Port {
         Port {
             index: 2,
             name: "eth0".into(),
-            mac: None,
             up: true,
             carrier: true,
             mtu: 1500,
-            max_mtu: 0,
-            ipv6: None,
             addresses: addresses
                 .iter()
                 .map(|net| Address {
@@ -138,12 +198,14 @@ mod tests {
                     duplicate: false,
                 })
                 .collect(),
-            routes: Vec::new(),
+            ..Port::default()
         }
     }
 
     fn report(port: &Port, complaint: Option<&Complaint>) -> LinkReport {
-        link(&Settings::default(), port, None, complaint, &[])
+        let (settings, links) = (Settings::default(), Links::default());
+        let wishes = Wishes::new(&settings, std::slice::from_ref(port), &links);
+        link(&wishes, port, None, complaint, &[])
     }
 
     #[test]

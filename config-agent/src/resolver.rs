@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use genpack_spec::settings::{Method, Settings};
+use genpack_spec::settings::Method;
 
 use crate::net::lease::Lease;
 use crate::net::port::Port;
+use crate::net::wanted::Wishes;
 
 /// Returns the name servers in the order of the ports, each once. A port whose section names servers uses those; another
 /// one uses its lease's.
-pub fn name_servers(settings: &Settings, ports: &[Port], leases: &BTreeMap<u32, Lease>) -> Vec<IpAddr> {
+pub fn name_servers(wishes: &Wishes<'_>, ports: &[Port], leases: &BTreeMap<u32, Lease>) -> Vec<IpAddr> {
     let mut servers = Vec::new();
     for port in ports {
-        let network = settings.network_for(&port.name, port.mac);
+        let network = wishes.of(port).network;
         let own = match network.method {
             Method::Off => Vec::new(),
             _ if !network.dns.is_empty() => network.dns,
@@ -30,12 +31,23 @@ pub fn name_servers(settings: &Settings, ports: &[Port], leases: &BTreeMap<u32, 
     servers
 }
 
-/// Returns the domains with which short names are completed, each once.
-pub fn search_domains(leases: &BTreeMap<u32, Lease>) -> Vec<String> {
-    let mut domains: Vec<String> = Vec::new();
-    for domain in leases.values().flat_map(|lease| &lease.search) {
-        if !domains.contains(domain) {
-            domains.push(domain.clone());
+/// Returns the domains with which short names are completed, each once, in the order of the ports. A port whose section
+/// names domains uses those; another one uses its lease's.
+pub fn search_domains(wishes: &Wishes<'_>, ports: &[Port], leases: &BTreeMap<u32, Lease>) -> Vec<String> {
+    let mut domains = Vec::new();
+    for port in ports {
+        let network = wishes.of(port).network;
+        let own: Vec<String> = match network.method {
+            Method::Off => Vec::new(),
+            _ if !network.search.is_empty() => network.search.iter().map(ToString::to_string).collect(),
+            _ => leases
+                .get(&port.index)
+                .map_or(Vec::new(), |lease| lease.search.clone()),
+        };
+        for domain in own {
+            if !domains.contains(&domain) {
+                domains.push(domain);
+            }
         }
     }
     domains

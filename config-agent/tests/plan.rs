@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use genpack_config_agent::net::lease::{Lease, LeaseRoute};
 use genpack_config_agent::net::plan::{Inputs, plan};
 use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route};
+use genpack_config_agent::net::wanted::Links;
 use genpack_spec::settings::Settings;
 
 const NOW: u64 = 1000;
@@ -20,9 +21,6 @@ fn fresh(index: u32, name: &str) -> Port {
     Port {
         index,
         name: name.into(),
-        mac: None,
-        up: false,
-        carrier: false,
         mtu: 1500,
         max_mtu: 1500,
         ipv6: Some(Ipv6Conf {
@@ -31,8 +29,7 @@ fn fresh(index: u32, name: &str) -> Port {
             disabled: 0,
             forwarding: 0,
         }),
-        addresses: Vec::new(),
-        routes: Vec::new(),
+        ..Port::default()
     }
 }
 
@@ -82,11 +79,22 @@ fn lease(address: &str, gateway: &str, expires: Option<u64>) -> Lease {
 
 /// The plan, one step a line.
 fn planned(settings: &Settings, ports: &[Port], leases: &[(u32, Lease)], clients: &[u32]) -> String {
+    planned_with(settings, ports, &Links::default(), leases, clients)
+}
+
+fn planned_with(
+    settings: &Settings,
+    ports: &[Port],
+    links: &Links,
+    leases: &[(u32, Lease)],
+    clients: &[u32],
+) -> String {
     let leases: BTreeMap<u32, Lease> = leases.iter().cloned().collect();
     let clients: BTreeSet<u32> = clients.iter().copied().collect();
     let steps = plan(Inputs {
         settings,
         ports,
+        links,
         leases: &leases,
         clients: &clients,
         now: NOW,

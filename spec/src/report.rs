@@ -161,7 +161,54 @@ pub struct AddressReport {
     pub origin: AddressOrigin,
 }
 
-/// The state of one wired port.
+/// What a link is when it is not just a wired port.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkKind {
+    /// A wired port.
+    #[default]
+    Wired,
+    /// A VLAN.
+    Vlan {
+        /// The port that carries it.
+        parent: String,
+        /// Its ID.
+        id: u16,
+    },
+    /// A bridge.
+    Bridge {
+        /// The ports that it joins.
+        ports: Vec<String>,
+    },
+    /// A bond.
+    Bond {
+        /// The ports that it joins.
+        ports: Vec<String>,
+    },
+    /// A WireGuard tunnel.
+    Wireguard,
+    /// A port that belongs to a bridge or bond and has no address of its own.
+    Member {
+        /// The bridge or bond.
+        of: String,
+    },
+    /// A port that is off but for the VLANs that it carries.
+    VlansOnly,
+    /// A port that another program takes care of.
+    Managed {
+        /// The program.
+        by: String,
+    },
+}
+
+impl LinkKind {
+    /// Whether it is just a wired port.
+    pub fn is_wired(&self) -> bool {
+        *self == LinkKind::Wired
+    }
+}
+
+/// The state of one port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkReport {
     /// The kernel's name for it.
@@ -170,6 +217,9 @@ pub struct LinkReport {
     pub mac: Option<MacAddress>,
     /// Whether a cable with something alive at its other end is plugged in.
     pub carrier: bool,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "LinkKind::is_wired")]
+    pub kind: LinkKind,
     /// What the settings ask of it.
     pub method: crate::settings::Method,
     /// Addresses in use.
@@ -201,7 +251,7 @@ pub struct LastGood {
 /// What the config agent found and did; `/run/genpack/run-report.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
-    /// Every wired port, by name.
+    /// Every port.
     pub links: Vec<LinkReport>,
     /// Name servers in use.
     pub dns: Vec<IpAddr>,

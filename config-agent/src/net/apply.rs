@@ -8,15 +8,25 @@ use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
     AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
 };
+use rtnetlink::packet_route::link::{BridgeStpState, LinkAttribute};
 use rtnetlink::packet_route::route::{RouteMessage, RouteProtocol, RouteScope};
-use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
+use rtnetlink::{
+    Handle, LinkBond, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVlan, LinkWireguard,
+    RouteMessageBuilder,
+};
 
+use genpack_spec::types::MacAddress;
 use ipnet::IpNet;
 
 use super::PROTOCOL;
-use super::observe::ipv6_conf_dir;
+use super::link::{ALIAS, Make};
+use super::observe::{BOND_MODES, ipv6_conf_dir};
 use super::plan::{Action, Step};
 use super::port::{Ipv6Conf, Route};
+
+/// How often a bond looks whether its ports have a cable, in milliseconds (kernel: Documentation/networking/bonding.rst,
+/// `miimon`, gives this as a good start).
+const MII_INTERVAL: u32 = 100;
 
 /// Does what a step says, except for the DHCP steps, which belong to whoever holds the clients.
 pub async fn apply(handle: &Handle, step: &Step) -> Result<()> {
@@ -26,8 +36,27 @@ pub async fn apply(handle: &Handle, step: &Step) -> Result<()> {
         Action::StopDhcp | Action::StartDhcp => {}
         Action::SetUp => handle.link().change(link().up().build()).execute().await?,
         Action::SetDown => handle.link().change(link().down().build()).execute().await?,
-        Action::SetMtu(mtu) => handle.link().change(link().mtu(*mtu).build()).execute().await?,
-        Action::Autoconf(conf) => autoconf(&step.port, *conf)?,
+        Action::SetMtu(mtu) | Action::RestoreMtu(mtu) => {
+            handle.link().change(link().mtu(*mtu).build()).execute().await?;
+        }
+        Action::SetMac(mac) | Action::RestoreMac(mac) => {
+            let change = link().address(mac.bytes().to_vec()).build();
+            handle.link().change(change).execute().await?;
+        }
+        Action::SetIpv6(conf) => set_ipv6(&step.port, *conf)?,
+        Action::Make(make) => make_link(handle, &step.port, make).await?,
+        Action::Remove => handle.link().del(index).execute().await?,
+        Action::Join { index, .. } => {
+            let change = link().controller(*index).build();
+            handle.link().change(change).execute().await?;
+        }
+        Action::Leave => {
+            handle
+                .link()
+                .change(link().nocontroller().build())
+                .execute()
+                .await?
+        }
         Action::SetAddress(net, valid) => {
             let mut request = handle
                 .address()
@@ -43,7 +72,41 @@ pub async fn apply(handle: &Handle, step: &Step) -> Result<()> {
     Ok(())
 }
 
-fn autoconf(port: &str, conf: Ipv6Conf) -> Result<()> {
+/// Makes a link and marks it as ours. The kernel takes no alias for a link that is new.
+async fn make_link(handle: &Handle, name: &str, make: &Make) -> Result<()> {
+    let address = |mac: &Option<MacAddress>| mac.map(|mac| LinkAttribute::Address(mac.bytes().to_vec()));
+    let mut message = match make {
+        Make::Vlan { parent, id, .. } => LinkVlan::new(name, *parent, *id).build(),
+        Make::Bridge { stp, .. } => {
+            let bridge = LinkMessageBuilder::<LinkBridge>::new(name);
+            match stp {
+                true => bridge.stp_state(BridgeStpState::KernelStp),
+                // Without STP there is nothing to wait for before the first packet.
+                false => bridge.forward_delay(0),
+            }
+            .build()
+        }
+        Make::Bond { mode, .. } => {
+            let bond = LinkBond::new(name).miimon(MII_INTERVAL);
+            match BOND_MODES.iter().find(|(ours, _)| ours == mode) {
+                Some((_, theirs)) => bond.mode(*theirs).build(),
+                None => bond.build(),
+            }
+        }
+        Make::Wireguard => LinkWireguard::new(name).build(),
+    };
+    if let Make::Bridge { mac, .. } | Make::Bond { mac, .. } = make {
+        message.attributes.extend(address(mac));
+    }
+    handle.link().add(message).execute().await?;
+    let alias = LinkUnspec::new_with_name(name).alias(ALIAS).build();
+    if let Err(error) = handle.link().change(alias).execute().await {
+        log::warn!("{name}: can't be marked as made here: {error}");
+    }
+    Ok(())
+}
+
+fn set_ipv6(port: &str, conf: Ipv6Conf) -> Result<()> {
     let folder = ipv6_conf_dir(port);
     let switches = [
         ("disable_ipv6", conf.disabled),

@@ -1,10 +1,10 @@
 //! A DHCPv4 lease as the agent keeps it: what was granted, checked, and until when.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use genpack_spec::text;
 use genpack_spec::text::Text;
-use genpack_spec::types::MacAddress;
 use ipnet::Ipv4Net;
 use mozim::DhcpV4Lease;
 use serde::{Deserialize, Serialize};
@@ -75,19 +75,19 @@ impl Lease {
     }
 
     /// Reads the lease that was kept for a port, if it still runs at the time `now`.
-    pub fn load(paths: &Paths, mac: MacAddress, now: u64) -> Option<Lease> {
-        let text = std::fs::read_to_string(paths.lease(mac)).ok()?;
+    pub fn load(paths: &Paths, identity: impl fmt::Display, now: u64) -> Option<Lease> {
+        let text = std::fs::read_to_string(paths.lease(identity)).ok()?;
         let lease: Lease = serde_json::from_str(&text).ok()?;
         (lease.remaining(now) != Some(0)).then_some(lease)
     }
 
     /// Keeps the lease of a port, for a restart of the agent.
-    pub fn store(&self, paths: &Paths, mac: MacAddress) {
+    pub fn store(&self, paths: &Paths, identity: impl fmt::Display) {
         let written = serde_json::to_string(self)
             .map_err(std::io::Error::from)
-            .and_then(|text| files::write_atomic(&paths.lease(mac), &text));
+            .and_then(|text| files::write_atomic(&paths.lease(&identity), &text));
         if let Err(error) = written {
-            log::warn!("The lease of {mac} can't be kept for a restart: {error}");
+            log::warn!("The lease of {identity} can't be kept for a restart: {error}");
         }
     }
 }
@@ -151,6 +151,8 @@ fn is_domain(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use genpack_spec::types::MacAddress;
+
     use super::*;
     use mozim::DhcpV4ClasslessRoute;
 

@@ -3,12 +3,17 @@
 pub mod apply;
 pub mod dhcp;
 pub mod lease;
+pub mod link;
+mod links;
+mod manager;
 pub mod network;
 pub mod observe;
+pub mod original;
 pub mod plan;
 pub mod port;
 pub mod probe;
 mod udev;
+pub mod wanted;
 
 /// Our number among the origins of routes (`rtm_protocol`) and addresses (`IFA_PROTO`, Linux 5.18): what carries it
 /// is ours to change and remove, everything else belongs to others. Free in `include/uapi/linux/rtnetlink.h`

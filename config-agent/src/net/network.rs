@@ -18,6 +18,7 @@ use super::lease::Lease;
 use super::plan::{Action, Inputs, Step, plan};
 use super::port::Port;
 use super::udev::Udev;
+use super::wanted::{Links, Wishes};
 use super::{apply, observe};
 use crate::Paths;
 use crate::time::uptime;
@@ -35,6 +36,9 @@ pub struct Network {
     dhcp_events: UnboundedReceiver<(u32, Event)>,
     dhcp_sender: UnboundedSender<(u32, Event)>,
     ports: Vec<Port>,
+    links: Links,
+    /// The settings of the last pass.
+    settings: Settings,
     /// Sentences about the last pass, by port.
     failures: BTreeMap<u32, Vec<Text>>,
     /// What DHCP has to complain about, by port.
@@ -51,7 +55,8 @@ pub enum Complaint {
 }
 
 /// Passes that a change may take to come into force; more would mean that somebody else undoes it.
-const PASSES: usize = 4;
+/// A VLAN on a bond takes three to be made.
+const PASSES: usize = 8;
 /// Events within this time belong together.
 const EVENT_GAP: Duration = Duration::from_millis(10);
 
@@ -89,6 +94,8 @@ impl Network {
             dhcp_events,
             dhcp_sender,
             ports: Vec::new(),
+            links: Links::default(),
+            settings: Settings::default(),
             failures: BTreeMap::new(),
             complaints: BTreeMap::new(),
         })
@@ -99,9 +106,20 @@ impl Network {
         &self.handle
     }
 
-    /// Returns the wired ports as last observed.
+    /// Returns the ports that are the agent's to set, as last observed.
     pub fn ports(&self) -> &[Port] {
         &self.ports
+    }
+
+    /// Returns the ports that another program takes care of.
+    pub fn managed_by_others(&self) -> impl Iterator<Item = &Port> {
+        let others = self.links.others.iter();
+        others.filter(|port| port.link.manager.is_some())
+    }
+
+    /// Returns what the settings ask of the links that there are.
+    pub fn wishes<'a>(&'a self, settings: &'a Settings) -> Wishes<'a> {
+        Wishes::new(settings, &self.ports, &self.links)
     }
 
     /// Returns the leases in use, by index of the port.
@@ -130,8 +148,23 @@ impl Network {
 
     /// Makes the network what the settings say. What fails is kept for the report and tried again with the next event.
     pub async fn pass(&mut self, settings: &Settings) {
-        self.failures.clear();
+        if *settings != self.settings {
+            self.settings = settings.clone();
+            self.links.refused.clear();
+        }
         self.drain().await;
+        self.make_so(settings).await;
+        for step in &self.links.refused {
+            let failures = self.failures.entry(step.index).or_default();
+            let failure = step.action.failure();
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+    }
+
+    async fn make_so(&mut self, settings: &Settings) {
+        self.failures.clear();
         for pass in 0..PASSES {
             let steps = match self.observe_and_plan(settings).await {
                 Ok(steps) => steps,
@@ -158,13 +191,15 @@ impl Network {
     async fn observe_and_plan(&mut self, settings: &Settings) -> Result<Vec<Step>> {
         let finished = self.udev.finished();
         let observed = observe::observe(&self.handle).await?;
-        self.ports = self.udev.ready(observed, &finished, Instant::now());
+        let ready = self.udev.ready(observed.clone(), &finished, Instant::now());
+        self.ports = self.links.sort(&self.paths, observed, &ready);
         self.forget_gone();
         self.adopt();
         let clients: BTreeSet<u32> = self.clients.keys().copied().collect();
         Ok(plan(Inputs {
             settings,
             ports: &self.ports,
+            links: &self.links,
             leases: &self.leases,
             clients: &clients,
             now: uptime(),
@@ -184,11 +219,18 @@ impl Network {
                 }
                 _ => {}
             }
-            if let Err(error) = apply::apply(&self.handle, step).await {
-                log::warn!("{step}: {error:#}");
-                failed += 1;
-                let failures = self.failures.entry(step.index).or_default();
-                failures.push(step.action.failure());
+            self.links.remember(&self.paths, &self.ports, step);
+            match apply::apply(&self.handle, step).await {
+                Ok(()) => self.links.forget(&self.paths, step),
+                Err(error) => {
+                    log::warn!("{step}: {error:#}");
+                    failed += 1;
+                    if step.action.fails_for_good() {
+                        self.links.refused.push(step.clone());
+                    }
+                    let failures = self.failures.entry(step.index).or_default();
+                    failures.push(step.action.failure());
+                }
             }
         }
         failed
@@ -208,11 +250,11 @@ impl Network {
     }
 
     fn start_client(&mut self, index: u32) {
-        let Some((port, mac)) = self
+        let Some((port, mac, identity)) = self
             .ports
             .iter()
             .find(|port| port.index == index)
-            .and_then(|port| Some((port, port.mac?)))
+            .and_then(|port| Some((port, port.mac?, self.links.identity(port)?)))
         else {
             return;
         };
@@ -227,7 +269,7 @@ impl Network {
             .leases
             .get(&index)
             .cloned()
-            .or_else(|| Lease::load(&self.paths, mac, uptime()));
+            .or_else(|| Lease::load(&self.paths, identity, uptime()));
         self.clients
             .insert(index, Client::start(client, previous, self.dhcp_sender.clone()));
     }
@@ -238,8 +280,8 @@ impl Network {
         };
         match event {
             Event::Bound(lease) => {
-                if let Some(mac) = port.mac {
-                    lease.store(&self.paths, mac);
+                if let Some(identity) = self.links.identity(port) {
+                    lease.store(&self.paths, identity);
                 }
                 self.complaints.remove(&index);
                 self.leases.insert(index, lease);
@@ -284,7 +326,8 @@ impl Network {
             if self.leases.contains_key(&port.index) || self.clients.contains_key(&port.index) {
                 continue;
             }
-            let kept = port.mac.and_then(|mac| Lease::load(&self.paths, mac, uptime()));
+            let identity = self.links.identity(port);
+            let kept = identity.and_then(|identity| Lease::load(&self.paths, identity, uptime()));
             if let Some(lease) = kept
                 && port
                     .addresses

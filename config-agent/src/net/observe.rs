@@ -1,4 +1,4 @@
-//! What the kernel has: wired ports with their addresses and routes, over rtnetlink.
+//! What the kernel has: links with their addresses and routes, over rtnetlink.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,20 +7,25 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use futures_util::TryStreamExt;
+use genpack_spec::settings;
 use genpack_spec::types::MacAddress;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage};
+use rtnetlink::packet_route::link::{
+    BondMode, BridgeStpState, InfoBond, InfoBridge, InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags,
+    LinkInfo, LinkLayerType, LinkMessage,
+};
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteType,
 };
 use rtnetlink::{Handle, RouteMessageBuilder};
 
 use super::PROTOCOL;
+use super::link::{ALIAS, Kind, Link};
 use super::port::{Address, Ipv6Conf, LinkTraits, Port, Route, is_wired};
 
-/// Returns every wired port, by index.
+/// Returns every link but the loopback, by index.
 pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
     let mut ports = BTreeMap::new();
     let mut links = handle.link().get().execute();
@@ -53,46 +58,101 @@ pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
 }
 
 fn port(message: &LinkMessage) -> Option<Port> {
-    let (mut name, mut mac, mut kind, mut enslaved) = (String::new(), None, None, false);
-    let (mut mtu, mut max_mtu) = (0, 0);
+    let (mut name, mut mac, mut alias) = (String::new(), None, "");
+    let (mut mtu, mut max_mtu, mut parent) = (0, 0, 0);
+    let mut link = Link::default();
+    let mut infos: &[LinkInfo] = &[];
+    let as_mac = |bytes: &[u8]| <[u8; 6]>::try_from(bytes).ok().map(MacAddress::new);
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(text) => name.clone_from(text),
-            LinkAttribute::Address(bytes) => mac = <[u8; 6]>::try_from(bytes.as_slice()).ok(),
+            LinkAttribute::IfAlias(text) => alias = text,
+            LinkAttribute::Address(bytes) => mac = as_mac(bytes),
+            LinkAttribute::PermAddress(bytes) => link.permanent_mac = as_mac(bytes),
             LinkAttribute::Mtu(bytes) => mtu = *bytes,
             LinkAttribute::MaxMtu(bytes) => max_mtu = *bytes,
-            LinkAttribute::Controller(index) => enslaved = *index != 0,
-            LinkAttribute::LinkInfo(infos) => {
-                kind = infos.iter().find_map(|info| match info {
-                    LinkInfo::Kind(kind) => Some(kind.to_string()),
-                    _ => None,
-                });
-            }
+            LinkAttribute::Link(index) => parent = *index,
+            LinkAttribute::Controller(index) => link.master = Some(*index).filter(|index| *index != 0),
+            LinkAttribute::LinkInfo(list) => infos = list,
             _ => {}
         }
     }
-    let traits = LinkTraits {
-        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
-        kind: kind.as_deref(),
-        enslaved,
-        // Every cfg80211 radio has this link (kernel: net/wireless/core.c).
-        wireless: Path::new("/sys/class/net").join(&name).join("phy80211").exists(),
-        name: &name,
-    };
+    if message.header.link_layer_type == LinkLayerType::Loopback {
+        return None;
+    }
+    link.kind = kind(message, &name, infos, parent);
+    link.made_here = alias == ALIAS && !matches!(link.kind, Kind::Wired | Kind::Other);
     let flags = message.header.flags;
-    is_wired(traits).then(|| Port {
+    Some(Port {
         index: message.header.index,
-        mac: mac.map(MacAddress::new),
+        mac,
         up: flags.contains(LinkFlags::Up),
         carrier: flags.contains(LinkFlags::Up | LinkFlags::LowerUp),
         mtu,
         max_mtu,
-        ipv6: ipv6_conf(&name),
+        ipv6: (link.kind != Kind::Other).then(|| ipv6_conf(&name)).flatten(),
         name,
         addresses: Vec::new(),
         routes: Vec::new(),
+        link,
     })
 }
+
+fn kind(message: &LinkMessage, name: &str, infos: &[LinkInfo], parent: u32) -> Kind {
+    let driver = infos.iter().find_map(|info| match info {
+        LinkInfo::Kind(kind) => Some(kind),
+        _ => None,
+    });
+    let data = infos.iter().find_map(|info| match info {
+        LinkInfo::Data(data) => Some(data),
+        _ => None,
+    });
+    let traits = LinkTraits {
+        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        kind: driver.map(ToString::to_string),
+        // Every cfg80211 radio has this link (kernel: net/wireless/core.c).
+        wireless: Path::new("/sys/class/net").join(name).join("phy80211").exists(),
+        name,
+    };
+    if is_wired(&traits) {
+        return Kind::Wired;
+    }
+    match (driver, data) {
+        (Some(InfoKind::Vlan), Some(InfoData::Vlan(infos))) => {
+            let id = infos.iter().find_map(|info| match info {
+                InfoVlan::Id(id) => Some(*id),
+                _ => None,
+            });
+            id.map_or(Kind::Other, |id| Kind::Vlan { parent, id })
+        }
+        (Some(InfoKind::Bridge), Some(InfoData::Bridge(infos))) => {
+            let off = InfoBridge::StpState(BridgeStpState::Disabled);
+            Kind::Bridge {
+                stp: !infos.contains(&off),
+            }
+        }
+        (Some(InfoKind::Bond), Some(InfoData::Bond(infos))) => {
+            let mode = infos.iter().find_map(|info| match info {
+                InfoBond::Mode(mode) => BOND_MODES.iter().find(|(_, theirs)| theirs == mode),
+                _ => None,
+            });
+            Kind::Bond(mode.map(|(ours, _)| *ours))
+        }
+        (Some(InfoKind::Wireguard), _) => Kind::Wireguard,
+        _ => Kind::Other,
+    }
+}
+
+/// The modes of a bond, in our words and in the kernel's.
+pub(super) const BOND_MODES: [(settings::BondMode, BondMode); 7] = [
+    (settings::BondMode::BalanceRr, BondMode::BalanceRr),
+    (settings::BondMode::ActiveBackup, BondMode::ActiveBackup),
+    (settings::BondMode::BalanceXor, BondMode::BalanceXor),
+    (settings::BondMode::Broadcast, BondMode::Broadcast),
+    (settings::BondMode::Lacp, BondMode::Ieee8023Ad),
+    (settings::BondMode::BalanceTlb, BondMode::BalanceTlb),
+    (settings::BondMode::BalanceAlb, BondMode::BalanceAlb),
+];
 
 /// Returns the directory of a port's IPv6 switches.
 pub(super) fn ipv6_conf_dir(port: &str) -> std::path::PathBuf {

@@ -2,24 +2,29 @@
 
 mod action;
 mod addresses;
+mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use genpack_spec::settings::{Method, Network, Settings};
+use genpack_spec::settings::{Ipv6, Method, Settings};
 
 use super::lease::Lease;
-use super::port::Port;
+use super::port::{Ipv6Conf, Port};
+use super::wanted::{Links, Role, Wanted, Wishes};
 pub use action::Action;
 use addresses::{wanted_addresses, wanted_routes};
+use links::{bare_port, made_links, set_ipv6, set_mac, set_mtu};
 
 /// Everything that a plan depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'a> {
     /// What is wanted.
     pub settings: &'a Settings,
-    /// What the kernel has.
+    /// What the kernel has: the ports that are the agent's to set.
     pub ports: &'a [Port],
+    /// What else the kernel has, and what was there before.
+    pub links: &'a Links,
     /// What DHCP servers granted, by index of the port.
     pub leases: &'a BTreeMap<u32, Lease>,
     /// Ports on which a DHCP client runs, by index.
@@ -44,10 +49,15 @@ const LIFETIME_TOLERANCE: u64 = 5;
 
 /// Returns the steps, in order, that make the ports what the settings say; empty when they are.
 pub fn plan(inputs: Inputs<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
+    let wishes = Wishes::new(inputs.settings, inputs.ports, inputs.links);
+    let mut steps = made_links(&wishes, inputs);
     for port in inputs.ports {
-        let network = inputs.settings.network_for(&port.name, port.mac);
-        let actions = port_actions(port, &network, inputs);
+        let wanted = wishes.of(port);
+        let actions = match wanted.role {
+            Role::Addresses | Role::Tunnel => port_actions(port, &wanted, &wishes, inputs),
+            Role::Member { .. } | Role::VlansOnly => bare_port(port, &wanted, &wishes, inputs),
+            Role::Unwanted => Vec::new(),
+        };
         steps.extend(actions.into_iter().map(|action| Step {
             index: port.index,
             port: port.name.clone(),
@@ -57,7 +67,19 @@ pub fn plan(inputs: Inputs<'_>) -> Vec<Step> {
     steps
 }
 
-fn port_actions(port: &Port, network: &Network, inputs: Inputs<'_>) -> Vec<Action> {
+fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Inputs<'_>) -> Vec<Action> {
+    let network = &wanted.network;
+    if port.link.master.is_some() {
+        // The rest comes once it is free.
+        return vec![Action::Leave];
+    }
+    if network.method != Method::Off {
+        let actions = set_mac(port, wanted, wishes, inputs);
+        if !actions.is_empty() {
+            // Being off takes routes and IPv6 addresses with it: what is missing then shows in the next pass.
+            return actions;
+        }
+    }
     let lease = (network.method == Method::Auto)
         .then(|| inputs.leases.get(&port.index))
         .flatten()
@@ -88,17 +110,16 @@ fn port_actions(port: &Port, network: &Network, inputs: Inputs<'_>) -> Vec<Actio
         }
         return actions;
     }
-    if let Some(conf) = port.ipv6
-        && conf != conf.wanted()
-    {
-        actions.push(Action::Autoconf(conf.wanted()));
-    }
-    if let Some(mtu) = lease.and_then(|lease| lease.mtu)
-        && mtu != port.mtu
-        && (port.max_mtu == 0 || mtu <= port.max_mtu)
-    {
-        actions.push(Action::SetMtu(mtu));
-    }
+    actions.extend(set_ipv6(
+        port,
+        match (network.ipv6, &wanted.role) {
+            (Some(Ipv6::Off), _) => Ipv6Conf::off,
+            (_, Role::Tunnel) => Ipv6Conf::quiet,
+            _ => Ipv6Conf::wanted,
+        },
+    ));
+    let mtu = network.mtu.or(lease.and_then(|lease| lease.mtu));
+    actions.extend(set_mtu(port, mtu, wishes));
     if !port.up {
         actions.push(Action::SetUp);
     }

@@ -1,12 +1,15 @@
-//! A wired port as the kernel has it, and which links are wired ports.
+//! A port as the kernel has it, and which links are wired ports.
 
 use std::net::IpAddr;
 
 use genpack_spec::types::MacAddress;
 use ipnet::IpNet;
 
-/// A wired port.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::link::{Kind, Link};
+use super::original::Original;
+
+/// A port: a wired one, or a link that this agent has made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Port {
     /// The kernel's number for it; never used twice in one boot.
     pub index: u32,
@@ -28,6 +31,26 @@ pub struct Port {
     pub addresses: Vec<Address>,
     /// Unicast routes of the main table, whoever set them.
     pub routes: Vec<Route>,
+    /// What it is, and what it belongs to.
+    pub link: Link,
+}
+
+impl Port {
+    /// Returns the hardware address by which settings name it: its maker's, whatever it shows to the network.
+    pub fn own_mac(&self, original: Option<&Original>) -> Option<MacAddress> {
+        let replaced = original.and_then(|original| original.mac);
+        self.link.permanent_mac.or(replaced).or(self.mac)
+    }
+
+    /// Returns what tells it from every other port over restarts of the agent. A link that is made of ports often has the
+    /// hardware address of one of them.
+    pub fn identity(&self, original: Option<&Original>) -> Option<String> {
+        let mac = self.own_mac(original)?;
+        Some(match self.link.kind {
+            Kind::Wired => mac.to_string(),
+            _ => format!("{mac}-{}", self.name),
+        })
+    }
 }
 
 /// The switches under `/proc/sys/net/ipv6/conf` (kernel: `Documentation/networking/ip-sysctl.rst`).
@@ -44,6 +67,21 @@ pub struct Ipv6Conf {
 }
 
 impl Ipv6Conf {
+    /// Returns what must hold without IPv6, given what is.
+    pub fn off(self) -> Ipv6Conf {
+        Ipv6Conf { disabled: 1, ..self }
+    }
+
+    /// Returns what must hold where only the addresses of the settings are used, given what is.
+    pub fn quiet(self) -> Ipv6Conf {
+        Ipv6Conf {
+            accept_ra: 0,
+            autoconf: 0,
+            disabled: 0,
+            ..self
+        }
+    }
+
     /// Returns what must hold for autoconfiguration, given what is.
     pub fn wanted(self) -> Ipv6Conf {
         Ipv6Conf {
@@ -90,14 +128,12 @@ pub struct Route {
 }
 
 /// What tells a wired port from other links.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LinkTraits<'a> {
     /// Has Ethernet's hardware type, `ARPHRD_ETHER`.
     pub ethernet: bool,
     /// The driver's kind (`IFLA_INFO_KIND`); hardware has none.
-    pub kind: Option<&'a str>,
-    /// Belongs to a bridge, a bond or the like.
-    pub enslaved: bool,
+    pub kind: Option<String>,
     /// Is a radio.
     pub wireless: bool,
     /// The kernel's name for it.
@@ -110,15 +146,15 @@ const CONTAINER_PREFIXES: [&str; 3] = ["veth", "ve-", "vb-"];
 
 /// Whether a link is a wired port: hardware or virtio, a port of an Ethernet switch chip, or, seen from inside a container,
 /// the container's end of a `veth` pair.
-pub fn is_wired(link: LinkTraits<'_>) -> bool {
-    let kind_fits = match link.kind {
+pub fn is_wired(link: &LinkTraits<'_>) -> bool {
+    let kind_fits = match link.kind.as_deref() {
         None | Some("dsa") => true,
         Some("veth") => !CONTAINER_PREFIXES
             .iter()
             .any(|prefix| link.name.starts_with(prefix)),
         Some(_) => false,
     };
-    link.ethernet && kind_fits && !link.enslaved && !link.wireless
+    link.ethernet && kind_fits && !link.wireless
 }
 
 #[cfg(test)]
@@ -130,30 +166,25 @@ mod tests {
         let hardware = LinkTraits {
             ethernet: true,
             kind: None,
-            enslaved: false,
             wireless: false,
             name: "eth0",
         };
-        let kind = |kind, name| LinkTraits {
-            kind: Some(kind),
+        let kind = |kind: &str, name| LinkTraits {
+            kind: Some(kind.into()),
             name,
-            ..hardware
+            ..hardware.clone()
         };
-        assert!(is_wired(hardware));
-        assert!(is_wired(kind("veth", "host0")));
-        assert!(is_wired(kind("dsa", "lan1")));
+        assert!(is_wired(&hardware));
+        assert!(is_wired(&kind("veth", "host0")));
+        assert!(is_wired(&kind("dsa", "lan1")));
         for link in [
             LinkTraits {
                 ethernet: false,
-                ..hardware
-            },
-            LinkTraits {
-                enslaved: true,
-                ..hardware
+                ..hardware.clone()
             },
             LinkTraits {
                 wireless: true,
-                ..hardware
+                ..hardware.clone()
             },
             kind("veth", "veth12ab"),
             kind("bridge", "docker0"),
@@ -162,7 +193,7 @@ mod tests {
             kind("wireguard", "wg0"),
             kind("vlan", "eth0.5"),
         ] {
-            assert!(!is_wired(link), "{link:?}");
+            assert!(!is_wired(&link), "{link:?}");
         }
     }
 }

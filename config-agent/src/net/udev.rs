@@ -118,14 +118,7 @@ mod tests {
         Port {
             index,
             name: format!("eth{index}"),
-            mac: None,
-            up: false,
-            carrier: false,
-            mtu: 1500,
-            max_mtu: 0,
-            ipv6: None,
-            addresses: Vec::new(),
-            routes: Vec::new(),
+            ..Port::default()
         }
     }
 

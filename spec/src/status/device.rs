@@ -3,7 +3,7 @@
 use super::moment::{self, Moment};
 use super::page::{Page, date};
 use crate::layout::card::LAST_GOOD_INI;
-use crate::report::{AddressOrigin, BootReport, LastGood, LinkReport, RunReport, Severity};
+use crate::report::{AddressOrigin, BootReport, LastGood, LinkKind, LinkReport, RunReport, Severity};
 use crate::settings::Method;
 use crate::text;
 use crate::text::Text;
@@ -121,11 +121,15 @@ fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
         Some(mac) => text!("Port {port}, hardware (MAC) address {mac}", port, mac),
         None => text!("Port {port}", port),
     });
-    if link.method == Method::Off {
+    if let Some(kind) = kind(&link.kind) {
+        page.item("  ", &kind);
+    } else if link.method == Method::Off {
         page.item(
             "  ",
             &text!("Switched off by {file}", file = super::SETTINGS_FILE),
         );
+    }
+    if link.method == Method::Off {
         return;
     }
     let (cable, address, gateway) = (text!("Cable:"), text!("Address:"), text!("Gateway:"));
@@ -144,7 +148,10 @@ fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
     for found in &shown {
         let origin = match found.origin {
             AddressOrigin::Dhcp => text!("given by the network (DHCP)"),
-            AddressOrigin::Static => text!("from {file}", file = super::SETTINGS_FILE),
+            AddressOrigin::Static => match &link.kind {
+                LinkKind::Managed { by } => text!("set by {program}", program = by),
+                _ => text!("from {file}", file = super::SETTINGS_FILE),
+            },
             AddressOrigin::RouterAdvertisement => text!("given by the network (IPv6)"),
             AddressOrigin::LinkLocal => text!("works on the same cable only"),
         };
@@ -161,6 +168,20 @@ fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
     for ip in &link.gateways {
         page.labelled(&labels, &gateway, &Text::verbatim(ip));
     }
+}
+
+/// What a link is, when that is worth a line.
+fn kind(kind: &LinkKind) -> Option<Text> {
+    Some(match kind {
+        LinkKind::Wired => return None,
+        LinkKind::Vlan { parent, id } => text!("VLAN {id} on {parent}", id, parent),
+        LinkKind::Bridge { ports } => text!("Bridge of {ports}", ports = ports.join(", ")),
+        LinkKind::Bond { ports } => text!("Bond of {ports}", ports = ports.join(", ")),
+        LinkKind::Wireguard => text!("WireGuard tunnel"),
+        LinkKind::Member { of } => text!("Part of {port}", port = of),
+        LinkKind::VlansOnly => text!("Only carries VLANs"),
+        LinkKind::Managed { by } => text!("Managed by {program} and therefore left alone", program = by),
+    })
 }
 
 fn services(run: &RunReport, page: &mut Page) {

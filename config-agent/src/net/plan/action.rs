@@ -4,8 +4,10 @@ use std::fmt;
 
 use genpack_spec::text;
 use genpack_spec::text::Text;
+use genpack_spec::types::MacAddress;
 use ipnet::IpNet;
 
+use crate::net::link::Make;
 use crate::net::port::{Ipv6Conf, Route};
 
 /// What to do to a port.
@@ -19,10 +21,16 @@ pub enum Action {
     RemoveAddress(IpNet),
     /// Switch the port off.
     SetDown,
-    /// Let the kernel make IPv6 addresses from router advertisements.
-    Autoconf(Ipv6Conf),
-    /// Set the largest packet in bytes.
+    /// Set the switches of IPv6.
+    SetIpv6(Ipv6Conf),
+    /// Set the largest packet in bytes, and remember the one before.
     SetMtu(u32),
+    /// Set the largest packet in bytes as it was before.
+    RestoreMtu(u32),
+    /// Set the hardware address, and remember the one before.
+    SetMac(MacAddress),
+    /// Set the hardware address as it was before.
+    RestoreMac(MacAddress),
     /// Switch the port on.
     SetUp,
     /// Add an address, or change how long the kernel keeps it: seconds, or for ever.
@@ -31,9 +39,30 @@ pub enum Action {
     AddRoute(Route),
     /// Start asking DHCP servers.
     StartDhcp,
+    /// Make a link.
+    Make(Make),
+    /// Remove a link that this agent has made.
+    Remove,
+    /// Let the port belong to a bridge or bond.
+    Join {
+        /// Its number.
+        index: u32,
+        /// Its name.
+        name: String,
+    },
+    /// Take the port out of its bridge or bond.
+    Leave,
 }
 
 impl Action {
+    /// Whether its failing changes something that calls for the next try: trying again and again would never end.
+    pub fn fails_for_good(&self) -> bool {
+        matches!(
+            self,
+            Action::Make(_) | Action::Join { .. } | Action::SetMac(_) | Action::RestoreMac(_)
+        )
+    }
+
     /// Returns what to tell a person when it fails, as a sentence.
     pub fn failure(&self) -> Text {
         match self {
@@ -46,8 +75,23 @@ impl Action {
                 )
             }
             Action::SetDown => text!("The device could not switch the port off."),
-            Action::Autoconf(_) => text!("The device could not turn on IPv6 autoconfiguration."),
-            Action::SetMtu(mtu) => text!("The device could not set the MTU to {mtu}.", mtu),
+            Action::SetIpv6(conf) if conf.disabled > 0 => text!("The device could not turn off IPv6."),
+            Action::SetIpv6(_) => text!("The device could not turn on IPv6 autoconfiguration."),
+            Action::SetMac(mac) | Action::RestoreMac(mac) => {
+                text!("The device could not set the hardware address to {mac}.", mac)
+            }
+            Action::Make(Make::Vlan { .. }) => text!("The device could not make this VLAN."),
+            Action::Make(Make::Bridge { .. }) => text!("The device could not make this bridge."),
+            Action::Make(Make::Bond { .. }) => text!("The device could not make this bond."),
+            Action::Make(Make::Wireguard) => text!("The device could not make this WireGuard tunnel."),
+            Action::Remove => {
+                text!("The device could not remove this link, which the settings no longer have.")
+            }
+            Action::Join { name, .. } => text!("The device could not add this port to {name}.", name),
+            Action::Leave => text!("The device could not take this port out of its bridge or bond."),
+            Action::SetMtu(mtu) | Action::RestoreMtu(mtu) => {
+                text!("The device could not set the MTU to {mtu}.", mtu)
+            }
             Action::SetUp => text!("The device could not switch the port on."),
             Action::SetAddress(net, _) => {
                 text!("The device could not set the address {address}.", address = net)
@@ -64,8 +108,17 @@ impl fmt::Display for Action {
             Action::RemoveRoute(route) => write!(f, "remove the route {route}"),
             Action::RemoveAddress(net) => write!(f, "remove the address {net}"),
             Action::SetDown => write!(f, "switch off"),
-            Action::Autoconf(_) => write!(f, "turn on IPv6 autoconfiguration"),
+            Action::SetIpv6(conf) if conf.disabled > 0 => write!(f, "turn off IPv6"),
+            Action::SetIpv6(conf) if conf.autoconf == 0 => write!(f, "turn off IPv6 autoconfiguration"),
+            Action::SetIpv6(_) => write!(f, "turn on IPv6 autoconfiguration"),
             Action::SetMtu(mtu) => write!(f, "set the MTU to {mtu}"),
+            Action::RestoreMtu(mtu) => write!(f, "set the MTU back to {mtu}"),
+            Action::SetMac(mac) => write!(f, "set the MAC address to {mac}"),
+            Action::RestoreMac(mac) => write!(f, "set the MAC address back to {mac}"),
+            Action::Make(make) => write!(f, "make it: {make}"),
+            Action::Remove => write!(f, "remove it"),
+            Action::Join { name, .. } => write!(f, "join {name}"),
+            Action::Leave => write!(f, "leave its bridge or bond"),
             Action::SetUp => write!(f, "switch on"),
             Action::SetAddress(net, None) => write!(f, "set the address {net}"),
             Action::SetAddress(net, Some(valid)) => write!(f, "set the address {net} for {valid} s"),

@@ -1,0 +1,84 @@
+//! Which links are the agent's to set, and what is kept about the others.
+
+use std::collections::BTreeSet;
+
+use super::link::Kind;
+use super::manager;
+use super::original::Original;
+use super::plan::{Action, Step};
+use super::port::Port;
+use super::wanted::Links;
+use crate::Paths;
+
+impl Links {
+    /// Returns the ports that are the agent's to set, and keeps the other links. `ready` are those that udev has finished
+    /// with.
+    pub fn sort(&mut self, paths: &Paths, mut all: Vec<Port>, ready: &[Port]) -> Vec<Port> {
+        let ready: BTreeSet<u32> = ready.iter().map(|port| port.index).collect();
+        for port in &mut all {
+            port.link.settling = !ready.contains(&port.index);
+            if port.link.kind == Kind::Wired {
+                port.link.manager = manager::of(paths, port.index, &port.name);
+            }
+        }
+        let made_here: BTreeSet<u32> = all
+            .iter()
+            .filter(|port| port.link.made_here)
+            .map(|port| port.index)
+            .collect();
+        let is_free = |port: &Port| port.link.master.is_none_or(|master| made_here.contains(&master));
+        let (ports, others): (Vec<Port>, Vec<Port>) = all.into_iter().partition(|port| {
+            let of_kind = port.link.made_here || port.link.kind == Kind::Wired;
+            of_kind && !port.link.settling && port.link.manager.is_none() && is_free(port)
+        });
+        let known = |index: &u32| ports.iter().chain(&others).any(|port| port.index == *index);
+        let gone: Vec<u32> = self
+            .originals
+            .keys()
+            .copied()
+            .filter(|index| !known(index))
+            .collect();
+        for index in gone {
+            self.originals.remove(&index);
+            Original::default().store(paths, index);
+        }
+        self.refused.retain(|step| step.index == 0 || known(&step.index));
+        for port in &ports {
+            self.originals
+                .entry(port.index)
+                .or_insert_with(|| Original::load(paths, port.index));
+        }
+        self.others = others;
+        ports
+    }
+
+    /// Returns what tells a port from every other one over restarts of the agent.
+    pub fn identity(&self, port: &Port) -> Option<String> {
+        port.identity(self.originals.get(&port.index))
+    }
+
+    /// Notes what a step is about to replace.
+    pub fn remember(&mut self, paths: &Paths, ports: &[Port], step: &Step) {
+        if let Some(port) = ports.iter().find(|port| port.index == step.index) {
+            self.keep(paths, step, |original| original.before(&step.action, port));
+        }
+    }
+
+    /// Notes that a step is done.
+    pub fn forget(&mut self, paths: &Paths, step: &Step) {
+        self.keep(paths, step, |original| original.after(&step.action));
+        if let Action::Remove = step.action {
+            self.refused.retain(|refused| refused.port != step.port);
+        }
+    }
+
+    fn keep(&mut self, paths: &Paths, step: &Step, change: impl Fn(Original) -> Original) {
+        if let Some(original) = self.originals.get_mut(&step.index) {
+            let changed = change(*original);
+            if changed != *original {
+                *original = changed;
+                changed.store(paths, step.index);
+            }
+        }
+    }
+}
