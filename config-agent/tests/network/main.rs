@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod details;
 mod last_good;
+mod links;
+mod many;
 mod reports;
 mod world;

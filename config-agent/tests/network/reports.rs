@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use genpack_spec::text::Text;
 
-use crate::world::{Process, World};
+use crate::world::{Process, World, agent_program};
 
 const STATIC: &str = r#"{"network": {"default": {"method": "static", "addresses": ["10.77.0.9/24"]}},
     "services": {"nginx.service": false, "sshd.service": true}}"#;
@@ -20,7 +20,7 @@ fn readiness_is_told_before_any_server_answers() {
         .args(["netns", "exec", &world.device, "env"])
         .arg(format!("NOTIFY_SOCKET={}", path.display()))
         .arg("WATCHDOG_USEC=400000")
-        .arg(env!("CARGO_BIN_EXE_genpack-config-agent"))
+        .arg(agent_program())
         .arg("--root")
         .arg(world.path(""))
         .stdin(Stdio::null());

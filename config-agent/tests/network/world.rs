@@ -51,6 +51,12 @@ impl Drop for Process {
     }
 }
 
+/// The agent; elsewhere than on the machine that built it, the environment says where it is.
+pub fn agent_program() -> PathBuf {
+    let given = std::env::var_os("GENPACK_CONFIG_AGENT");
+    given.map_or(env!("CARGO_BIN_EXE_genpack-config-agent").into(), PathBuf::from)
+}
+
 pub fn ip(args: &str) {
     let status = Command::new("ip").args(args.split_whitespace()).status().unwrap();
     assert!(status.success(), "ip {args}");
@@ -94,6 +100,30 @@ impl World {
         ip(&format!("-n {server} link set up0 up"));
     }
 
+    /// Makes a further port, `eth` and its number, whose cable ends at `up` and its number in the server's namespace.
+    pub fn cable(&self, number: u32) {
+        let (device, server) = (&self.device, &self.server);
+        ip(&format!(
+            "link add eth{number} netns {device} address 02:00:00:00:78:{number:02x} type veth peer name up{number} netns {server}"
+        ));
+        ip(&format!("-n {server} link set up{number} up"));
+    }
+
+    /// Makes a bridge `lan` of so many cables in the server's namespace, which takes the place of `up0`.
+    pub fn switch(&self, ports: u32) {
+        let server = &self.server;
+        ip(&format!("-n {server} addr flush dev up0"));
+        ip(&format!("-n {server} link add lan type bridge forward_delay 0"));
+        ip(&format!("-n {server} addr add 10.77.0.1/24 dev lan"));
+        ip(&format!("-n {server} link set lan up"));
+        for number in 0..ports {
+            if number > 0 {
+                self.cable(number);
+            }
+            ip(&format!("-n {server} link set up{number} master lan"));
+        }
+    }
+
     pub fn path(&self, relative: &str) -> PathBuf {
         self.dir.path().join(relative)
     }
@@ -133,6 +163,7 @@ impl World {
                 "--no-resolv",
                 "--no-hosts",
                 "--interface=up0",
+                "--interface=lan",
                 "--except-interface=lo",
                 "--bind-dynamic",
                 "--no-ping",
@@ -156,15 +187,20 @@ impl World {
         self.dnsmasq(&["--dhcp-range=10.77.0.100,10.77.0.150,300", "--domain=test.lan"])
     }
 
+    /// The same with room for so many ports.
+    pub fn dhcp_server_for(&self, ports: u32) -> Process {
+        let last = 100 + ports - 1;
+        self.dnsmasq(&[
+            &format!("--dhcp-range=10.77.0.100,10.77.0.{last},300"),
+            "--domain=test.lan",
+        ])
+    }
+
     fn agent_command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command
-            .args([
-                "netns",
-                "exec",
-                &self.device,
-                env!("CARGO_BIN_EXE_genpack-config-agent"),
-            ])
+            .args(["netns", "exec", &self.device])
+            .arg(agent_program())
             .args(args)
             .arg("--root")
             .arg(self.dir.path())
@@ -195,7 +231,7 @@ impl World {
             .args(["netns", "exec", &self.device, "sh", "-c"])
             .arg(r#"mount -t tmpfs -o ro,nosuid,nodev,noexec card "$1" && shift && exec "$@""#)
             .args(["sh".as_ref(), card.as_os_str()])
-            .arg(env!("CARGO_BIN_EXE_genpack-config-agent"))
+            .arg(agent_program())
             .args(args)
             .arg("--root")
             .arg(self.dir.path())
@@ -274,7 +310,12 @@ impl World {
 
     /// Returns the addresses of the device's port, of one family, with their prefix lengths.
     pub fn addresses(&self, family: &str) -> Vec<String> {
-        let links = self.ip_json(&format!("-{family} addr show dev eth0"));
+        self.addresses_of("eth0", family)
+    }
+
+    /// Returns the addresses of one of the device's links.
+    pub fn addresses_of(&self, link: &str, family: &str) -> Vec<String> {
+        let links = self.ip_json(&format!("-{family} addr show dev {link}"));
         links[0]["addr_info"]
             .as_array()
             .into_iter()
