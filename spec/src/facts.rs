@@ -66,7 +66,16 @@ pub enum Feature {
 
 impl Feature {
     /// What genpack itself can do in this version, whatever the image has.
-    pub const IMPLEMENTED: &[Feature] = &[Feature::Ssh, Feature::Ntp, Feature::Keyboard];
+    pub const IMPLEMENTED: &[Feature] = &[
+        Feature::Ssh,
+        Feature::Ntp,
+        Feature::Keyboard,
+        Feature::NetworkDetails,
+        Feature::Vlan,
+        Feature::Bridge,
+        Feature::Bond,
+        Feature::Wireguard,
+    ];
 }
 
 impl Facts {

@@ -8,8 +8,8 @@ use genpack_spec::cmdline::Slot;
 use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::image::{Damage, ImageInfo};
 use genpack_spec::report::{
-    AddressOrigin, AddressReport, BootReport, LastGood, LinkReport, Notice, RunReport, ServiceReport,
-    SettingsFile, Severity,
+    AddressOrigin, AddressReport, BootReport, LastGood, LinkKind, LinkReport, Notice, RunReport,
+    ServiceReport, SettingsFile, Severity,
 };
 use genpack_spec::settings::Method;
 use genpack_spec::status::{
@@ -85,6 +85,7 @@ fn address(text: &str, origin: AddressOrigin) -> AddressReport {
 fn link(name: &str, last: u8, addresses: Vec<AddressReport>) -> LinkReport {
     LinkReport {
         name: name.into(),
+        kind: LinkKind::Wired,
         mac: format!("52:54:00:12:34:{last:02x}").parse().ok(),
         carrier: !addresses.is_empty(),
         method: Method::Auto,
@@ -185,6 +186,50 @@ fn status_texts_read_well() {
     no_cable.last_good = Some(LastGood {
         written: Some(1_795_000_000),
     });
+    let mut made = run();
+    let member = |name, last| LinkReport {
+        kind: LinkKind::Member { of: "br0".into() },
+        carrier: true,
+        method: Method::Off,
+        ..link(name, last, Vec::new())
+    };
+    let kind = |kind, link| LinkReport { kind, ..link };
+    let ports = vec!["eth1".to_string(), "eth2".to_string()];
+    made.links.extend([
+        member("eth1", 0x57),
+        kind(
+            LinkKind::Managed {
+                by: "systemd-networkd".into(),
+            },
+            link("eth3", 0x59, vec![address("10.9.0.2/24", AddressOrigin::Static)]),
+        ),
+        kind(
+            LinkKind::Bridge { ports },
+            link(
+                "br0",
+                0x57,
+                vec![address("fe80::5054:ff:fe12:3457/64", AddressOrigin::LinkLocal)],
+            ),
+        ),
+        kind(
+            LinkKind::Vlan {
+                parent: "eth0".into(),
+                id: 5,
+            },
+            link("office", 0x56, vec![address("10.5.0.2/24", AddressOrigin::Dhcp)]),
+        ),
+        kind(
+            LinkKind::Wireguard,
+            LinkReport {
+                mac: None,
+                ..link("wg0", 0, vec![address("10.10.0.2/24", AddressOrigin::Static)])
+            },
+        ),
+    ]);
+    made.links[3].problems = vec![text!(
+        "It waits for the port {port}, which is not there.",
+        port = "eth2"
+    )];
     let starting = RunReport {
         started: false,
         ..run()
@@ -224,6 +269,7 @@ fn status_texts_read_well() {
             Some(run()),
         ),
         ("no-cable", &well, Some(no_cable)),
+        ("made-of-ports", &well, Some(made)),
         ("failed-unit", &well, Some(failing)),
         ("starting", &well, Some(starting)),
         ("before-the-network", &well, None),

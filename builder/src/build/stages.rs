@@ -101,7 +101,7 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         customise(request, &root)?;
         tree::bundle_fsck(&root)?;
         tree::finish(&root, &info)?;
-        tree::collect_facts(&root, request.blueprint.settings.as_slice())
+        tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())
     })?;
     let initramfs = work.join(INITRAMFS);
     progress.stage(next(), |_| make_initramfs(request, &kernel, &root, &initramfs))?;

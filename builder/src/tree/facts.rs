@@ -12,20 +12,21 @@ use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::layout;
 use genpack_spec::types::{Keyboard, Locale, TimeZone, UnitName, UserName};
 
-/// Collects the facts of a finished tree, leaves them in it, and checks the declared sections against them.
+/// Collects the facts of a finished tree, leaves them in it, and checks the declared sections against them. `modules` is
+/// the folder of the kernel's modules, which needn't be in the tree yet.
 ///
 /// # Errors
 ///
 /// When a section is for a user whom the tree lacks, or when a file of the tree can't be read.
-pub fn collect_facts(root: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
-    let facts = facts(root, settings)?;
+pub fn collect_facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
+    let facts = facts(root, modules, settings)?;
     let path = in_tree(root, layout::FACTS);
     fs::create_dir_all(path.parent().unwrap_or(root))?;
     fs::write(&path, serde_json::to_vec(&facts)?).with_context(|| format!("writing {}", layout::FACTS))?;
     Ok(facts)
 }
 
-fn facts(root: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
+fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
     let accounts = accounts(root).context("reading /etc/passwd of the tree")?;
     for section in settings {
         if let Some(user) = &section.user
@@ -51,7 +52,7 @@ fn facts(root: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
         groups: Some(groups(root).context("reading /etc/group of the tree")?),
         units: Some(units(root)),
         shells: Some(shells(root)),
-        features: Some(features(root)),
+        features: Some(features(root, &kernel_modules(modules))),
         settings: settings.to_vec(),
     })
 }
@@ -225,8 +226,21 @@ fn shells(root: &Path) -> Vec<String> {
     shells
 }
 
-/// What genpack can do and the tree has the programs for.
-fn features(root: &Path) -> BTreeSet<Feature> {
+/// Names of the modules that a kernel has as files or built in.
+fn kernel_modules(folder: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut add = |file: &str| {
+        let name = file.rsplit('/').next().and_then(|file| file.split_once(".ko"));
+        names.extend(name.map(|(name, _)| name.to_string()));
+    };
+    let builtin = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
+    builtin.lines().for_each(&mut add);
+    walk(&folder.join("kernel"), "", &mut |file, _| add(file));
+    names
+}
+
+/// What genpack can do and the tree has the programs, and the kernel the modules, for.
+fn features(root: &Path, modules: &BTreeSet<String>) -> BTreeSet<Feature> {
     let has = |paths: &[&str]| {
         paths
             .iter()
@@ -236,6 +250,10 @@ fn features(root: &Path) -> BTreeSet<Feature> {
         Feature::Ssh => has(&["usr/sbin/sshd"]),
         Feature::Ntp => has(&["usr/lib/systemd/systemd-timesyncd"]),
         Feature::Keyboard => has(&["usr/bin/setupcon", "usr/bin/loadkeys"]),
+        Feature::Vlan => modules.contains("8021q"),
+        Feature::Bridge => modules.contains("bridge"),
+        Feature::Bond => modules.contains("bonding"),
+        Feature::Wireguard => modules.contains("wireguard"),
         // What genpack does by itself needs no program of the image.
         _ => true,
     };
@@ -287,8 +305,11 @@ mod tests {
             ("etc/shells", b"# shells\n/bin/sh\n/bin/zsh\n"),
             ("bin/sh", b""),
             ("usr/sbin/sshd", b""),
+            ("modules/kernel/net/8021q/8021q.ko.xz", b""),
+            ("modules/kernel/drivers/net/bonding/bonding.ko", b""),
+            ("modules/modules.builtin", b"kernel/net/bridge/bridge.ko\n"),
         ]);
-        let facts = facts(tree.path(), &[]).unwrap();
+        let facts = facts(tree.path(), &tree.path().join("modules"), &[]).unwrap();
         assert_eq!(texts(&facts.time_zones), ["Europe/Berlin", "UTC"]);
         assert_eq!(texts(&facts.locales), ["C.utf8"]);
         assert_eq!(texts(&facts.keyboards), ["de", "us", "us-intl"]);
@@ -297,6 +318,8 @@ mod tests {
         assert_eq!(texts(&facts.units), ["nginx.service"]);
         assert_eq!(facts.shells, Some(vec!["/bin/sh".to_string()]));
         assert!(facts.has(Feature::Ssh) && facts.has(Feature::Keyboard) && !facts.has(Feature::Ntp));
+        assert!(facts.has(Feature::Vlan) && facts.has(Feature::Bridge) && facts.has(Feature::Bond));
+        assert!(facts.has(Feature::NetworkDetails) && !facts.has(Feature::Wireguard));
     }
 
     #[test]
@@ -322,8 +345,10 @@ mod tests {
             user: user.parse().ok(),
             keys: Vec::new(),
         };
-        assert!(facts(tree.path(), &[section("daemon")]).is_ok());
-        let error = facts(tree.path(), &[section("kiosk")]).unwrap_err().to_string();
+        assert!(facts(tree.path(), Path::new("/nonexistent"), &[section("daemon")]).is_ok());
+        let error = facts(tree.path(), Path::new("/nonexistent"), &[section("kiosk")])
+            .unwrap_err()
+            .to_string();
         assert!(
             error.contains("section kiosk is for the user kiosk, whom the image does not have"),
             "{error}"

@@ -138,7 +138,9 @@ fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
         true => text!("plugged in"),
         false => text!("not plugged in"),
     };
-    page.labelled(&labels, &cable, &plugged);
+    if link.kind != LinkKind::Wireguard {
+        page.labelled(&labels, &cable, &plugged);
+    }
     // An address that works on the same wire only is of no use to a person who looks for the device.
     let (wire_only, reaching): (Vec<_>, Vec<_>) = link
         .addresses
