@@ -248,6 +248,16 @@ pub struct LastGood {
     pub written: Option<u64>,
 }
 
+/// The name by which other devices on the same wire find this one without any server (Multicast DNS).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalName {
+    /// The name; `kitchen.local`.
+    pub name: String,
+    /// The name that was wanted; none when it is the one in use. Another device has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<String>,
+}
+
 /// What the config agent found and did; `/run/genpack/run-report.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunReport {
@@ -264,6 +274,9 @@ pub struct RunReport {
     /// The settings that a person can go back to; none when there are none, or when they are the ones in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_good: Option<LastGood>,
+    /// The name by which the device is found on its own wire; none when there is none, or it is not certain yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_name: Option<LocalName>,
     /// What else a person should know.
     pub notices: Vec<Notice>,
 }

@@ -8,7 +8,7 @@ use genpack_spec::cmdline::Slot;
 use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::image::{Damage, ImageInfo};
 use genpack_spec::report::{
-    AddressOrigin, AddressReport, BootReport, LastGood, LinkKind, LinkReport, Notice, RunReport,
+    AddressOrigin, AddressReport, BootReport, LastGood, LinkKind, LinkReport, LocalName, Notice, RunReport,
     ServiceReport, SettingsFile, Severity,
 };
 use genpack_spec::settings::Method;
@@ -144,6 +144,11 @@ fn status_texts_read_well() {
             "The card was not ejected or switched off cleanly last time. It was checked and repaired."
         ),
     });
+    let mut all_well = run();
+    all_well.local_name = Some(LocalName {
+        name: "web-123456.local".into(),
+        taken: None,
+    });
     let mut busy = run();
     busy.links.push(link("eth1", 0x57, Vec::new()));
     busy.links.push(LinkReport {
@@ -166,6 +171,10 @@ fn status_texts_read_well() {
             problem: None,
         },
     ];
+    busy.local_name = Some(LocalName {
+        name: "kitchen-2.local".into(),
+        taken: Some("kitchen.local".into()),
+    });
     let mut failing = run();
     failing.failed_units = vec!["nginx.service".into()];
     failing.services = vec![ServiceReport {
@@ -246,7 +255,7 @@ fn status_texts_read_well() {
         ..boot(b"# nothing")
     };
     let cases = [
-        ("all-well", &well, Some(run())),
+        ("all-well", &well, Some(all_well)),
         ("remarks-and-services", &static_and_services, Some(busy)),
         ("three-bad-lines", &boot(THREE_BAD_LINES), Some(run())),
         (

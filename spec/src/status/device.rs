@@ -3,7 +3,9 @@
 use super::moment::{self, Moment};
 use super::page::{Page, date};
 use crate::layout::card::LAST_GOOD_INI;
-use crate::report::{AddressOrigin, BootReport, LastGood, LinkKind, LinkReport, RunReport, Severity};
+use crate::report::{
+    AddressOrigin, BootReport, LastGood, LinkKind, LinkReport, LocalName, RunReport, Severity,
+};
 use crate::settings::Method;
 use crate::text;
 use crate::text::Text;
@@ -84,12 +86,37 @@ fn network(run: &RunReport, page: &mut Page) {
         }
         one_port(link, run.started, page);
     }
+    let mut facts = Vec::new();
+    if let Some(local) = &run.local_name {
+        facts.push((
+            text!("Also found as:"),
+            text!("{name}, on the same network", name = &local.name),
+        ));
+    }
     if !run.dns.is_empty() {
         let servers: Vec<_> = run.dns.iter().map(ToString::to_string).collect();
-        let label = text!("Name servers:");
-        let labels = page.labels("", 2, std::slice::from_ref(&label));
+        facts.push((text!("Name servers:"), Text::verbatim(servers.join(", "))));
+    }
+    if !facts.is_empty() {
+        let labels: Vec<_> = facts.iter().map(|(label, _)| label.clone()).collect();
+        let labels = page.labels("", 2, &labels);
         page.blank();
-        page.labelled(&labels, &label, &Text::verbatim(servers.join(", ")));
+        for (label, fact) in &facts {
+            page.labelled(&labels, label, fact);
+        }
+    }
+    if let Some(LocalName {
+        name,
+        taken: Some(taken),
+    }) = &run.local_name
+    {
+        page.blank();
+        page.paragraph(&text!(
+            "Another device on this network is called {taken}, so this one is called {name} there. To change that, give \
+             one of them another hostname.",
+            taken,
+            name
+        ));
     }
 }
 

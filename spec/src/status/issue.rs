@@ -9,12 +9,12 @@ use crate::report::{AddressOrigin, BootReport, RunReport};
 use crate::text;
 use crate::text::Text;
 
-/// Most addresses that are listed.
+/// Most addresses that are listed; one less when there is a name to be shown.
 const ADDRESSES: usize = 5;
 /// Longest verdict, in columns: two lines.
 const VERDICT_LIMIT: usize = 110;
 
-/// Returns what the console shows above the login prompt: host name, addresses, verdict, and the address that a person
+/// Returns what the console shows above the login prompt: host name, addresses, the name on the wire, verdict, and the address that a person
 /// needs in letters that can be read across a room. ASCII unless what it repeats is not; LF line ends, at most 18 lines of
 /// at most 79 columns, so that all of it and the prompt fit a screen of 80 by 25. Backslashes, which agetty(8) would
 /// interpret, are doubled.
@@ -65,9 +65,11 @@ fn list(addresses: &[(&str, IpAddr)], run: Option<&RunReport>, page: &mut Page) 
             },
         );
     }
+    let name = run.and_then(|run| run.local_name.as_ref());
+    let most = ADDRESSES - usize::from(name.is_some());
     // A line that only says that one more is left out could as well show it.
-    let shown = if addresses.len() > ADDRESSES + 1 {
-        ADDRESSES
+    let shown = if addresses.len() > most + 1 {
+        most
     } else {
         addresses.len()
     };
@@ -77,6 +79,9 @@ fn list(addresses: &[(&str, IpAddr)], run: Option<&RunReport>, page: &mut Page) 
     if shown < addresses.len() {
         let count = addresses.len() - shown;
         page.item("  ", &text!("and {count} more addresses", count));
+    }
+    if let Some(name) = name {
+        page.item("  ", &text!("also found as {name}", name = &name.name));
     }
 }
 
