@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use genpack_card::Card;
 use genpack_spec::layout::card::STATUS_TXT;
-use genpack_spec::report::{BootReport, Notice, RunReport, ServiceReport, Severity};
+use genpack_spec::report::{BootReport, LocalName, Notice, RunReport, ServiceReport, Severity};
 use genpack_spec::settings::Settings;
 use genpack_spec::status::{self, Moment};
 use genpack_spec::text;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::args::Options;
 use crate::last_good::{self, Keeper};
 use crate::load::{self, Loaded};
+use crate::mdns;
 use crate::net::network::Network;
 use crate::notify::{Notifier, watchdog_interval};
 use crate::schedule::Schedule;
@@ -55,13 +56,19 @@ async fn live(options: Options) -> Result<()> {
     let bus = services::run(paths.clone(), settings.services.clone(), options.patience, sender);
     tokio::spawn(bus);
     let mut reporter = Reporter::new(paths, settings, boot, notices, options.patience);
+    let mut names = mdns::Service::start();
     let mut watchdog = watchdog_interval().map(|every| {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks
     });
     loop {
-        reporter.update(&network);
+        names.update(mdns::wanted(
+            &network.wishes(&reporter.settings),
+            reporter.boot.hostname.short(),
+            network.ports(),
+        ));
+        reporter.update(&network, names.name());
         let due = reporter.due();
         tokio::select! {
             () = network.event() => network.pass(&reporter.settings).await,
@@ -69,11 +76,13 @@ async fn live(options: Options) -> Result<()> {
             () = at(due) => reporter.write(Instant::now()),
             outcome = finished(&mut reporter.writing) => reporter.wrote(outcome),
             () = reporter.keeper.event() => {}
+            () = names.changed() => {}
             () = tick(&mut watchdog) => notifier.say("WATCHDOG=1"),
             _ = terminate.recv() => break,
         }
     }
     notifier.say("STOPPING=1");
+    names.stop().await;
     // What is being written to the card is finished by the runtime's end.
     Ok(())
 }
@@ -198,7 +207,7 @@ impl Reporter {
     }
 
     /// Brings the reports under `/run` up to date, and finds out whether the card is.
-    fn update(&mut self, network: &Network) {
+    fn update(&mut self, network: &Network, local_name: Option<LocalName>) {
         let wishes = network.wishes(&self.settings);
         let ports = network.ports().iter().map(|port| {
             report::link(
@@ -227,6 +236,7 @@ impl Reporter {
                 .cloned()
                 .collect(),
             last_good: self.keeper.report(),
+            local_name,
             dns: resolver::name_servers(&wishes, network.ports(), network.leases()),
             notices: self.notices.iter().chain(&self.bus_notice).cloned().collect(),
             ..self.run.clone()

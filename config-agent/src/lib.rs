@@ -11,6 +11,7 @@ mod files;
 mod last_good;
 mod load;
 mod log;
+pub mod mdns;
 pub mod net;
 mod notify;
 mod paths;

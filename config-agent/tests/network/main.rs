@@ -7,5 +7,6 @@ mod details;
 mod last_good;
 mod links;
 mod many;
+mod mdns;
 mod reports;
 mod world;
