@@ -215,6 +215,7 @@ impl Reporter {
                 port,
                 network.leases().get(&port.index),
                 network.complaint(port.index),
+                network.standing().get(&port.index),
                 network.failures(port.index),
             )
         });

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use crate::net::lease::Lease;
 use crate::net::network::Complaint;
 use crate::net::port::{Address, Port};
+use crate::net::rescue::{self, Standing};
 use crate::net::wanted::{Made, State, Wishes};
 
 /// Returns the report about one port. `failures` are sentences about what could not be done.
@@ -20,6 +21,7 @@ pub fn link(
     port: &Port,
     lease: Option<&Lease>,
     complaint: Option<&Complaint>,
+    standing: Option<&Standing>,
     failures: &[Text],
 ) -> LinkReport {
     let wanted = wishes.of(port);
@@ -47,6 +49,11 @@ pub fn link(
             current = port.mtu
         ));
     }
+    problems.extend(
+        standing
+            .into_iter()
+            .flat_map(|standing| rescue::problems(&wanted.network, standing, lease)),
+    );
     problems.extend(no_address(port, &wanted.network, &addresses, complaint));
     LinkReport {
         name: port.name.clone(),
@@ -205,7 +212,7 @@ mod tests {
     fn report(port: &Port, complaint: Option<&Complaint>) -> LinkReport {
         let (settings, links) = (Settings::default(), Links::default());
         let wishes = Wishes::new(&settings, std::slice::from_ref(port), &links);
-        link(&wishes, port, None, complaint, &[])
+        link(&wishes, port, None, complaint, None, &[])
     }
 
     #[test]

@@ -15,12 +15,15 @@ pub fn name_servers(wishes: &Wishes<'_>, ports: &[Port], leases: &BTreeMap<u32, 
     let mut servers = Vec::new();
     for port in ports {
         let network = wishes.of(port).network;
+        let granted = leases.get(&port.index).map_or(Vec::new(), |lease| {
+            lease.dns.iter().copied().map(IpAddr::V4).collect()
+        });
         let own = match network.method {
             Method::Off => Vec::new(),
-            _ if !network.dns.is_empty() => network.dns,
-            _ => leases.get(&port.index).map_or(Vec::new(), |lease| {
-                lease.dns.iter().copied().map(IpAddr::V4).collect()
-            }),
+            // A lease beside a static address means that something about that is wrong: maybe its servers, too.
+            Method::Static => [network.dns, granted].concat(),
+            Method::Auto if !network.dns.is_empty() => network.dns,
+            Method::Auto => granted,
         };
         for server in own {
             if !servers.contains(&server) {

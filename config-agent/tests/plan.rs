@@ -97,6 +97,7 @@ fn planned_with(
         links,
         leases: &leases,
         clients: &clients,
+        standing: &BTreeMap::new(),
         now: NOW,
     });
     steps.iter().map(|step| format!("{step}\n")).collect()

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use anyhow::{Context, Result};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, CacheInfo,
+    AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
 use rtnetlink::packet_route::link::{BridgeStpState, LinkAttribute};
 use rtnetlink::packet_route::route::{RouteMessage, RouteProtocol, RouteScope};
@@ -122,6 +122,12 @@ fn set_ipv6(port: &str, conf: Ipv6Conf) -> Result<()> {
 
 /// Marks an address as ours, and gives it a lifetime.
 fn complete(message: &mut AddressMessage, valid: Option<u32>) {
+    // A link-local address must not become the source of what goes to others. With the scope "link" the kernel would put it
+    // first in the list, and take it for limited broadcast, local multicast and routes onto the wire that name no source.
+    let is_link_local = |attribute: &AddressAttribute| matches!(attribute, AddressAttribute::Local(IpAddr::V4(ip)) if ip.is_link_local());
+    if message.attributes.iter().any(is_link_local) {
+        message.header.scope = AddressScope::Host;
+    }
     message
         .attributes
         .push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));

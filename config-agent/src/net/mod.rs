@@ -1,6 +1,7 @@
 //! The wired network: observe, plan, apply, verify.
 
 pub mod apply;
+pub mod arp;
 pub mod dhcp;
 pub mod lease;
 pub mod link;
@@ -12,6 +13,7 @@ pub mod original;
 pub mod plan;
 pub mod port;
 pub mod probe;
+pub mod rescue;
 mod udev;
 pub mod wanted;
 

@@ -17,6 +17,7 @@ use super::dhcp::{self, Client, Event};
 use super::lease::Lease;
 use super::plan::{Action, Inputs, Step, plan};
 use super::port::Port;
+use super::rescue::{Rescue, Standing};
 use super::udev::Udev;
 use super::wanted::{Links, Wishes};
 use super::{apply, observe};
@@ -31,6 +32,7 @@ pub struct Network {
     handle: Handle,
     kernel_events: BoxStream<'static, ()>,
     udev: Udev,
+    rescue: Rescue,
     clients: BTreeMap<u32, Client>,
     leases: BTreeMap<u32, Lease>,
     dhcp_events: UnboundedReceiver<(u32, Event)>,
@@ -81,6 +83,7 @@ impl Network {
             paths: paths.clone(),
             hostname: hostname.to_string(),
             patience,
+            rescue: Rescue::new(handle.clone()),
             handle,
             // The connection ends when its handle is dropped.
             kernel_events: messages
@@ -137,12 +140,18 @@ impl Network {
         self.complaints.get(&index)
     }
 
+    /// Returns how the addresses and gateways of the ports are doing, by index of the port.
+    pub fn standing(&self) -> &BTreeMap<u32, Standing> {
+        self.rescue.standing()
+    }
+
     /// Waits until a pass may have something to do. Safe to cancel.
     pub async fn event(&mut self) {
         tokio::select! {
             Some(()) = self.kernel_events.next() => {}
             Some((index, event)) = self.dhcp_events.recv() => self.absorb(index, event),
             () = self.udev.changed() => {}
+            () = self.rescue.event() => {}
         }
     }
 
@@ -195,6 +204,15 @@ impl Network {
         self.ports = self.links.sort(&self.paths, observed, &ready);
         self.forget_gone();
         self.adopt();
+        let wishes = Wishes::new(settings, &self.ports, &self.links);
+        self.rescue
+            .update(&wishes, &self.ports, &self.links.others, Instant::now());
+        // Leases that served beside a static address and are no longer needed.
+        for port in &self.ports {
+            if !self.rescue.needs_lease(port.index, &wishes.of(port).network) {
+                self.leases.remove(&port.index);
+            }
+        }
         let clients: BTreeSet<u32> = self.clients.keys().copied().collect();
         Ok(plan(Inputs {
             settings,
@@ -202,6 +220,7 @@ impl Network {
             links: &self.links,
             leases: &self.leases,
             clients: &clients,
+            standing: self.rescue.standing(),
             now: uptime(),
         }))
     }

@@ -6,13 +6,17 @@ mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::IpAddr;
 
 use genpack_spec::settings::{Ipv6, Method, Settings};
+use ipnet::IpNet;
 
 use super::lease::Lease;
 use super::port::{Ipv6Conf, Port};
+use super::rescue::Standing;
 use super::wanted::{Links, Role, Wanted, Wishes};
 pub use action::Action;
+pub use addresses::is_demoted;
 use addresses::{wanted_addresses, wanted_routes};
 use links::{bare_port, made_links, set_ipv6, set_mac, set_mtu};
 
@@ -29,6 +33,8 @@ pub struct Inputs<'a> {
     pub leases: &'a BTreeMap<u32, Lease>,
     /// Ports on which a DHCP client runs, by index.
     pub clients: &'a BTreeSet<u32>,
+    /// How addresses and gateways are doing, by index of the port; a port without an entry is well.
+    pub standing: &'a BTreeMap<u32, Standing>,
     /// Seconds since the machine started.
     pub now: u64,
 }
@@ -80,15 +86,19 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
             return actions;
         }
     }
-    let lease = (network.method == Method::Auto)
-        .then(|| inputs.leases.get(&port.index))
-        .flatten()
+    let well = Standing::default();
+    let standing = inputs.standing.get(&port.index).unwrap_or(&well);
+    let lease = inputs
+        .leases
+        .get(&port.index)
         .filter(|lease| lease.remaining(inputs.now) != Some(0));
+    let dhcp = network.method == Method::Auto || standing.wants_dhcp(network, lease.is_some());
+    let lease = lease.filter(|_| dhcp);
     let on = network.method != Method::Off;
-    let asks = network.method == Method::Auto && port.carrier;
+    let asks = dhcp && port.carrier;
     let runs = inputs.clients.contains(&port.index);
-    let addresses = wanted_addresses(network, lease, inputs.now);
-    let routes = wanted_routes(network, lease, port.index);
+    let addresses = wanted_addresses(network, standing, lease, inputs.now);
+    let routes = wanted_routes(network, standing, lease, port.index);
 
     let mut actions = Vec::new();
     if runs && !asks {
@@ -99,10 +109,11 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
         .iter()
         .filter(|route| route.ours && !routes.contains(route));
     actions.extend(stale_routes.cloned().map(Action::RemoveRoute));
+    let again = |net: &IpNet| matches!(net.addr(), IpAddr::V6(ip) if standing.retry.contains(&ip));
     let stale_addresses = port
         .addresses
         .iter()
-        .filter(|have| have.ours && !addresses.iter().any(|(net, _)| *net == have.net));
+        .filter(|have| have.ours && (again(&have.net) || !addresses.iter().any(|(net, _)| *net == have.net)));
     actions.extend(stale_addresses.map(|have| Action::RemoveAddress(have.net)));
     if !on {
         if port.up {
@@ -125,7 +136,7 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
     }
     for (net, valid) in addresses {
         let have = port.addresses.iter().find(|have| have.net == net);
-        if have.is_none_or(|have| have.ours && !same_lifetime(have.valid, valid)) {
+        if have.is_none_or(|have| have.ours && (again(&net) || !same_lifetime(have.valid, valid))) {
             actions.push(Action::SetAddress(net, valid));
         }
     }

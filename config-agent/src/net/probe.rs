@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use futures_util::TryStreamExt;
+use futures_util::future::join_all;
 use nix::sys::socket::{setsockopt, sockopt::BindToDevice};
 use rtnetlink::Handle;
 use rtnetlink::packet_route::AddressFamily;
@@ -48,6 +49,15 @@ pub async fn all_answer(handle: Handle, targets: Vec<Target>) -> bool {
         }
     }
     true
+}
+
+/// Whether at least one gateway answers. Takes up to twelve seconds.
+pub async fn any_answers(handle: Handle, targets: Vec<Target>) -> bool {
+    let checks = targets.into_iter().map(|target| {
+        let handle = handle.clone();
+        async move { all_answer(handle, vec![target]).await }
+    });
+    join_all(checks).await.contains(&true)
 }
 
 async fn answers(handle: &Handle, target: &Target) -> Result<bool> {

@@ -43,7 +43,7 @@ fn without_a_bus_the_network_works_and_the_card_says_what_does_not() {
     world.settings(STATIC);
     let agent = world.agent_with_card(&["--patience", "1"]);
     let report = world.await_report("services", |report| !report.services.is_empty());
-    assert_eq!(world.addresses("4"), ["10.77.0.9/24"]);
+    world.await_address("10.77.0.9");
     assert_eq!(report.notices.len(), 1, "{report:?}");
     assert!(
         report.notices[0]
@@ -98,7 +98,7 @@ fn a_card_that_cannot_be_written_breaks_nothing() {
             .then_some(())
     });
     assert_eq!(fs::read_to_string(world.path("dev/kmsg")).unwrap(), "");
-    assert_eq!(world.addresses("4"), ["10.77.0.9/24"]);
+    world.await_address("10.77.0.9");
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_bus_without_systemd_is_reported() {
             .contains("systemd does not answer"),
         "{report:?}"
     );
-    assert_eq!(world.addresses("4"), ["10.77.0.9/24"]);
+    world.await_address("10.77.0.9");
 }
 
 #[test]

@@ -262,6 +262,15 @@ impl World {
         })
     }
 
+    /// Waits until the agent reports an address of the port, without its prefix length.
+    pub fn await_address(&self, address: &str) -> RunReport {
+        let address: std::net::IpAddr = address.parse().unwrap();
+        self.await_report(&format!("address {address}"), |report| {
+            let mut addresses = report.links.iter().flat_map(|link| &link.addresses);
+            addresses.any(|found| found.address.addr() == address)
+        })
+    }
+
     /// Waits until `look` finds something, looking again whenever a file in `folder` changes.
     pub fn await_file<T>(&self, folder: &Path, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).unwrap();
@@ -308,13 +317,20 @@ impl World {
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
-    /// Returns the addresses of the device's port, of one family, with their prefix lengths.
+    /// Returns the addresses of the device's port, of one family, with their prefix lengths; without the rescue address.
     pub fn addresses(&self, family: &str) -> Vec<String> {
         self.addresses_of("eth0", family)
     }
 
-    /// Returns the addresses of one of the device's links.
+    /// Returns the addresses of one of the device's links, without its rescue address.
     pub fn addresses_of(&self, link: &str, family: &str) -> Vec<String> {
+        let mut addresses = self.all_addresses_of(link, family);
+        addresses.retain(|address| !address.starts_with("169.254."));
+        addresses
+    }
+
+    /// The same with the rescue address.
+    pub fn all_addresses_of(&self, link: &str, family: &str) -> Vec<String> {
         let links = self.ip_json(&format!("-{family} addr show dev {link}"));
         links[0]["addr_info"]
             .as_array()
