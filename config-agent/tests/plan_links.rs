@@ -72,6 +72,7 @@ fn planned(settings: &Settings, ports: &[Port], links: &Links, clients: &[u32]) 
         ports,
         links,
         leases: &BTreeMap::new(),
+        standing: &BTreeMap::new(),
         clients: &clients.iter().copied().collect::<BTreeSet<u32>>(),
         now: 1000,
     });
@@ -383,6 +384,7 @@ fn what_the_kernel_refuses_is_not_tried_for_ever() {
             ports,
             links,
             leases: &BTreeMap::new(),
+            standing: &BTreeMap::new(),
             clients: &BTreeSet::from([2, 7]),
             now: 1000,
         })

@@ -9,4 +9,5 @@ mod links;
 mod many;
 mod mdns;
 mod reports;
+mod rescue;
 mod world;
