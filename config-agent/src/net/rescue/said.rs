@@ -33,7 +33,7 @@ pub fn problems(network: &Network, standing: &Standing, lease: Option<&Lease>) -
         .or(gateways.clone().next());
     if let (Gateway::Silent, Some(gateway)) = (standing.gateway, wanted) {
         problems.push(text!(
-            "The gateway {gateway} does not answer. Is it switched on, and is this its address?",
+            "The gateway {gateway} does not answer. Check that it is switched on, and that this is its address.",
             gateway
         ));
     }
