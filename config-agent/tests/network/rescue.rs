@@ -298,7 +298,7 @@ fn fallback_off_leaves_only_what_was_typed() {
             })
     });
     assert!(!problems(&report).contains("DHCP)"), "{report:?}");
-    assert!(world.all_addresses("4").is_empty());
+    assert!(world.all_addresses_of("eth0", "4").is_empty());
     let asked = fs::read_to_string(world.path("dnsmasq.log")).unwrap();
     assert!(!asked.contains("DHCPDISCOVER"), "{asked}");
 }
@@ -316,7 +316,7 @@ fn a_rescue_address_that_others_have_moves_on() {
     server_has(&world, "add", format!("{}/16", rescue(1)));
     assert!(arping(&world, &format!("-A -c 3 {}", rescue(1))));
     world.await_address(&rescue(2).to_string());
-    assert_eq!(world.all_addresses("4"), [format!("{}/16", rescue(2))]);
+    assert_eq!(world.all_addresses_of("eth0", "4"), [format!("{}/16", rescue(2))]);
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn a_static_address_comes_with_the_cable_and_stays_when_that_is_loose() {
     world.await_report("port without cable", |report| {
         report.links.iter().any(|link| !link.carrier)
     });
-    assert!(world.all_addresses("4").is_empty());
+    assert!(world.all_addresses_of("eth0", "4").is_empty());
     cable(&world, "up");
     world.await_address("10.77.0.9");
     world.await_address(&rescue(0).to_string());
