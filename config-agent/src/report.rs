@@ -184,7 +184,7 @@ pub fn may_come_online(report: &RunReport) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::net::wanted::Links;
+    use crate::net::links::Links;
     use genpack_spec::settings::Settings;
 
     fn port(addresses: &[&str]) -> Port {

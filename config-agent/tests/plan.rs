@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use genpack_config_agent::net::lease::{Lease, LeaseRoute};
+use genpack_config_agent::net::links::Links;
 use genpack_config_agent::net::plan::{Inputs, plan};
 use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route};
 use genpack_config_agent::net::rescue::{Gateway, Standing};
-use genpack_config_agent::net::wanted::Links;
 use genpack_spec::settings::Settings;
 
 const NOW: u64 = 1000;

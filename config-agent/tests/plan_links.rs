@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use genpack_config_agent::net::link::{Kind, Link, Manager};
 use genpack_config_agent::net::original::Original;
 use genpack_config_agent::net::plan::{Action, Inputs, Step, plan};
-use genpack_config_agent::net::port::{Address, Ipv6Conf, Port};
-use genpack_config_agent::net::wanted::{Links, Wishes};
+use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route};
+use genpack_config_agent::net::{links::Links, wanted::Wishes};
 use genpack_spec::report::LinkKind;
 use genpack_spec::settings::{BondMode, Settings};
 
@@ -275,6 +275,15 @@ fn a_tunnel_has_its_own_addresses_only() {
     );
     let mut wg0 = made(7, "wg0", Kind::Wireguard);
     wg0.mac = None;
+    // Routes into it come from its peers.
+    wg0.routes = vec![Route {
+        destination: "10.20.0.0/16".parse().unwrap(),
+        gateway: None,
+        source: None,
+        metric: 512,
+        onlink: false,
+        ours: true,
+    }];
     assert_eq!(
         planned(&tunnel, &[wg0], &none(), &[]),
         "wg0: turn off IPv6 autoconfiguration\nwg0: set the address 10.10.0.2/24\n"

@@ -1,14 +1,24 @@
 //! Which links are the agent's to set, and what is kept about the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::link::Kind;
 use super::manager;
 use super::original::Original;
 use super::plan::{Action, Step};
 use super::port::Port;
-use super::wanted::Links;
 use crate::Paths;
+
+/// What is known of links beside the ports that are the agent's to set.
+#[derive(Debug, Clone, Default)]
+pub struct Links {
+    /// All other links.
+    pub others: Vec<Port>,
+    /// What ports had before the settings changed it, by their number.
+    pub originals: BTreeMap<u32, Original>,
+    /// Steps that failed and that would do harm if they were tried again and again.
+    pub refused: Vec<Step>,
+}
 
 impl Links {
     /// Returns the ports that are the agent's to set, and keeps the other links. `ready` are those that udev has finished

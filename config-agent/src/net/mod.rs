@@ -5,7 +5,7 @@ pub mod arp;
 pub mod dhcp;
 pub mod lease;
 pub mod link;
-mod links;
+pub mod links;
 mod manager;
 pub mod network;
 pub mod observe;

@@ -15,11 +15,12 @@ use tokio::time::Instant;
 
 use super::dhcp::{self, Client, Event};
 use super::lease::Lease;
+use super::links::Links;
 use super::plan::{Action, Inputs, Step, plan};
 use super::port::Port;
 use super::rescue::{Rescue, Standing};
 use super::udev::Udev;
-use super::wanted::{Links, Wishes};
+use super::wanted::Wishes;
 use super::{apply, observe};
 use crate::Paths;
 use crate::time::uptime;

@@ -12,9 +12,10 @@ use genpack_spec::settings::{Ipv6, Method, Settings};
 use ipnet::IpNet;
 
 use super::lease::Lease;
+use super::links::Links;
 use super::port::{Ipv6Conf, Port};
 use super::rescue::Standing;
-use super::wanted::{Links, Role, Wanted, Wishes};
+use super::wanted::{Role, Wanted, Wishes};
 pub use action::Action;
 pub use addresses::is_demoted;
 use addresses::{wanted_addresses, wanted_routes};
@@ -104,10 +105,11 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
     if runs && !asks {
         actions.push(Action::StopDhcp);
     }
+    // Routes into a tunnel belong to whoever knows its peers.
     let stale_routes = port
         .routes
         .iter()
-        .filter(|route| route.ours && !routes.contains(route));
+        .filter(|route| route.ours && wanted.role != Role::Tunnel && !routes.contains(route));
     actions.extend(stale_routes.cloned().map(Action::RemoveRoute));
     let again = |net: &IpNet| matches!(net.addr(), IpAddr::V6(ip) if standing.retry.contains(&ip));
     let stale_addresses = port

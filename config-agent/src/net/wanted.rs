@@ -1,7 +1,5 @@
 //! What the settings ask of every link: which are to be made, which belong together, and whose addresses are whose. Pure.
 
-use std::collections::BTreeMap;
-
 use genpack_spec::layout::card::SYSTEM_INI;
 use genpack_spec::report::LinkKind;
 use genpack_spec::settings::{BondMode, Ipv6, Method, Network, Settings};
@@ -10,20 +8,10 @@ use genpack_spec::text::Text;
 use genpack_spec::types::{InterfaceName, MacAddress, PortId};
 
 use super::link::{Kind, Make, named};
+use super::links::Links;
 use super::original::Original;
 use super::plan::{Action, Step};
 use super::port::Port;
-
-/// What is known of links beside the ports that are the agent's to set.
-#[derive(Debug, Clone, Default)]
-pub struct Links {
-    /// All other links.
-    pub others: Vec<Port>,
-    /// What ports had before the settings changed it, by their number.
-    pub originals: BTreeMap<u32, Original>,
-    /// Steps that failed and that would do harm if they were tried again and again.
-    pub refused: Vec<Step>,
-}
 
 /// What the settings ask of one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
