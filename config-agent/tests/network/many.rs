@@ -16,7 +16,7 @@ const FLAPS: usize = 1000;
 fn sixty_four_ports_at_once_all_get_an_address() {
     let world = World::new();
     world.switch(PORTS);
-    let _server = world.dhcp_server_for(PORTS);
+    let _server = world.large_dhcp_server();
     let agent = world.agent(&[]);
     let report = world.await_report("64 leases", |report| {
         (0..PORTS).all(|number| has(report, &format!("eth{number}"), AddressOrigin::Dhcp))

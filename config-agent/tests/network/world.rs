@@ -114,7 +114,7 @@ impl World {
         let server = &self.server;
         ip(&format!("-n {server} addr flush dev up0"));
         ip(&format!("-n {server} link add lan type bridge forward_delay 0"));
-        ip(&format!("-n {server} addr add 10.77.0.1/24 dev lan"));
+        ip(&format!("-n {server} addr add 10.77.0.1/16 dev lan"));
         ip(&format!("-n {server} link set lan up"));
         for number in 0..ports {
             if number > 0 {
@@ -187,13 +187,9 @@ impl World {
         self.dnsmasq(&["--dhcp-range=10.77.0.100,10.77.0.150,300", "--domain=test.lan"])
     }
 
-    /// The same with room for so many ports.
-    pub fn dhcp_server_for(&self, ports: u32) -> Process {
-        let last = 100 + ports - 1;
-        self.dnsmasq(&[
-            &format!("--dhcp-range=10.77.0.100,10.77.0.{last},300"),
-            "--domain=test.lan",
-        ])
+    /// The same on [`World::switch`] with so much room that no two clients who ask at once are offered the same address.
+    pub fn large_dhcp_server(&self) -> Process {
+        self.dnsmasq(&["--dhcp-range=10.77.16.0,10.77.31.255,300"])
     }
 
     fn agent_command(&self, args: &[&str]) -> Command {
