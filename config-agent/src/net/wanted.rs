@@ -392,6 +392,9 @@ fn without_ipv6(mut network: Network) -> Network {
     if network.ipv6 == Some(Ipv6::Off) {
         network.addresses.retain(|net| net.addr().is_ipv4());
         network.gateways.retain(|gateway| gateway.is_ipv4());
+        if network.method == Method::Static && network.addresses.is_empty() {
+            network.method = Method::Auto;
+        }
     }
     network
 }

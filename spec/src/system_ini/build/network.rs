@@ -62,8 +62,35 @@ pub(super) fn build(port: Option<&PortId>, values: &mut Values<'_, '_>) -> Netwo
             method: Method::Off,
             ..Network::default()
         },
-        Method::Auto | Method::Static => network,
+        Method::Auto | Method::Static => without_unused_ipv6(network, values),
     }
+}
+
+/// Takes IPv6 addresses out where IPv6 is off. A section that has no others gets its address by DHCP.
+fn without_unused_ipv6(mut network: Network, values: &mut Values<'_, '_>) -> Network {
+    let unused = network.addresses.iter().any(|net| net.addr().is_ipv6());
+    if network.ipv6 != Some(Ipv6::Off) || !unused {
+        return network;
+    }
+    network.addresses.retain(|net| net.addr().is_ipv4());
+    network.gateways.retain(|gateway| gateway.is_ipv4());
+    if network.addresses.is_empty() {
+        network.method = Method::Auto;
+    }
+    let used = match network.method {
+        Method::Static => text!("address {addresses}", addresses = join(&network.addresses)),
+        _ => text!("automatic address (DHCP)"),
+    };
+    for item in values.items("address") {
+        if let Ok(Value::InterfaceAddress((IpAddr::V6(_), _))) = item.outcome {
+            values.findings.value(Severity::Error, item.place, || {
+                Words::new(text!("IPv6 is off in this section, so this address is not used"))
+                    .used(used.clone())
+                    .hint(text!("delete this line, or write ipv6 = auto"))
+            });
+        }
+    }
+    network
 }
 
 fn addresses(port: Option<&PortId>, lines: Lines<'_>, findings: &mut Findings) -> Network {
