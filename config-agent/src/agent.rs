@@ -20,6 +20,7 @@ use crate::last_good::{self, Keeper};
 use crate::load::{self, Loaded};
 use crate::mdns;
 use crate::net::network::Network;
+use crate::net::remembered::{self, Memory};
 use crate::notify::{Notifier, watchdog_interval};
 use crate::schedule::Schedule;
 use crate::services::{self, Event};
@@ -74,6 +75,7 @@ async fn live(options: Options) -> Result<()> {
             () = network.event() => network.pass(&reporter.settings).await,
             Some(event) = bus_events.recv() => reporter.absorb(event),
             () = at(due) => reporter.write(Instant::now()),
+            () = at(reporter.memory_due()) => reporter.write_memory(Instant::now()),
             outcome = finished(&mut reporter.writing) => reporter.wrote(outcome),
             () = reporter.keeper.event() => {}
             () = names.changed() => {}
@@ -123,6 +125,7 @@ struct Reporter {
     bus_notice: Option<Notice>,
     run: RunReport,
     keeper: Keeper,
+    memory: Memory,
     resolv_conf: String,
     services_done: bool,
     failed_units: Vec<String>,
@@ -133,7 +136,7 @@ struct Reporter {
     on_card: Option<Arc<str>>,
     /// The text that is being written, and the problems that it tells.
     pending: Option<(Arc<str>, usize)>,
-    /// The card is being written: the pending text, or without one the last good settings. One at a time, because each
+    /// The card is being written: the addresses, the pending text, or else the last good settings. One at a time, because each
     /// write makes the card read-only again at its end.
     writing: Option<JoinHandle<Result<()>>>,
     published: bool,
@@ -149,6 +152,7 @@ impl Reporter {
     ) -> Reporter {
         Reporter {
             keeper: Keeper::new(&paths, &boot),
+            memory: Memory::new(&paths),
             paths,
             settings,
             boot,
@@ -228,6 +232,8 @@ impl Reporter {
             let mut services = self.run.services.iter();
             services.any(|service| service.unit.as_str() == unit && service.problem.is_some())
         };
+        let offered = network.offered();
+        let servers = resolver::name_servers(&wishes, network.ports(), &offered);
         let run = RunReport {
             links,
             failed_units: self
@@ -238,17 +244,18 @@ impl Reporter {
                 .collect(),
             last_good: self.keeper.report(),
             local_name,
-            dns: resolver::name_servers(&wishes, network.ports(), network.leases()),
+            dns: servers.iter().map(|server| server.address).collect(),
             notices: self.notices.iter().chain(&self.bus_notice).cloned().collect(),
             ..self.run.clone()
         };
-        let search = resolver::search_domains(&wishes, network.ports(), network.leases());
-        self.write_resolv_conf(resolver::resolv_conf(&run.dns, &search));
+        let search = resolver::search_domains(&wishes, network.ports(), &offered);
+        self.write_resolv_conf(resolver::resolv_conf(&servers, &search));
         if run != self.run || !self.published {
             self.run = run;
             self.published = true;
             self.publish();
         }
+        self.memory.update(network.given_addresses(), Instant::now());
         self.keeper.update(&self.run, network.ports(), network.handle());
         if self.writing.is_none()
             && let Some(content) = self.keeper.due()
@@ -316,6 +323,19 @@ impl Reporter {
         }));
     }
 
+    /// Returns when the addresses are to be written to the card next.
+    fn memory_due(&self) -> Option<Instant> {
+        self.memory.due().filter(|_| self.writing.is_none())
+    }
+
+    fn write_memory(&mut self, now: Instant) {
+        let card = Card::at(self.paths.card());
+        let text = self.memory.begin(now);
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            remembered::write(&card, &text)
+        }));
+    }
+
     fn text(&self) -> String {
         let moment = Moment {
             time: time::now(self.boot.image.epoch, &self.boot.timezone),
@@ -327,6 +347,9 @@ impl Reporter {
     }
 
     fn wrote(&mut self, outcome: Result<()>) {
+        if self.memory.is_writing() {
+            return self.memory.wrote(outcome);
+        }
         let Some((text, problems)) = self.pending.take() else {
             return self.keeper.wrote(outcome);
         };

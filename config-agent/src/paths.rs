@@ -107,6 +107,11 @@ impl Paths {
         self.at("/run/network").join(format!("ifstate.{name}"))
     }
 
+    /// Returns where the DHCPv6 lease of the port with this identity is kept.
+    pub fn lease6(&self, identity: impl fmt::Display) -> PathBuf {
+        self.run_dir().join(format!("leases/{identity}.v6.json"))
+    }
+
     /// Returns the mask of a unit; PID 1 makes the same.
     pub fn unit_mask(&self, unit: &UnitName) -> PathBuf {
         self.at(layout::UNIT_MASK_DIR).join(unit.as_str())

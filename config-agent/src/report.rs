@@ -112,7 +112,7 @@ fn addresses(port: &Port, lease: Option<&Lease>) -> Vec<AddressReport> {
         .filter(|address| !address.tentative && !address.duplicate);
     let report = |address: &Address| AddressReport {
         address: address.net,
-        origin: origin(address.net, address.autoconf, lease),
+        origin: origin(address, lease),
     };
     usable.map(report).collect()
 }
@@ -140,12 +140,14 @@ fn no_address(
     }
 }
 
-fn origin(net: IpNet, autoconf: bool, lease: Option<&Lease>) -> AddressOrigin {
-    match net {
-        _ if lease.is_some_and(|lease| IpNet::V4(lease.address) == net) => AddressOrigin::Dhcp,
+fn origin(address: &Address, lease: Option<&Lease>) -> AddressOrigin {
+    match address.net {
+        net if lease.is_some_and(|lease| IpNet::V4(lease.address) == net) => AddressOrigin::Dhcp,
+        // What ends was not written in the settings file.
+        IpNet::V6(_) if address.ours && address.valid.is_some() => AddressOrigin::Dhcp,
         IpNet::V4(v4) if v4.addr().is_link_local() => AddressOrigin::LinkLocal,
         IpNet::V6(v6) if v6.addr().is_unicast_link_local() => AddressOrigin::LinkLocal,
-        _ if autoconf => AddressOrigin::RouterAdvertisement,
+        _ if address.autoconf => AddressOrigin::RouterAdvertisement,
         _ => AddressOrigin::Static,
     }
 }

@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use genpack_config_agent::net::dhcp6::{Lease6, Mode};
 use genpack_config_agent::net::lease::{Lease, LeaseRoute};
 use genpack_config_agent::net::links::Links;
 use genpack_config_agent::net::plan::{Inputs, plan};
-use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route};
+use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route, RouterFlags};
 use genpack_config_agent::net::rescue::{Gateway, Standing};
 use genpack_spec::settings::Settings;
 
@@ -113,6 +114,37 @@ fn planned_for(
     clients: &[u32],
     standing: &BTreeMap<u32, Standing>,
 ) -> String {
+    planned_all(settings, ports, links, (leases, clients), standing, (&[], &[]))
+}
+
+/// What there is of DHCPv6: leases and clients.
+type Of6<'a> = (&'a [(u32, Lease6)], &'a [(u32, Mode)]);
+
+fn planned6(
+    settings: &Settings,
+    ports: &[Port],
+    clients: &[u32],
+    leases6: &[(u32, Lease6)],
+    clients6: &[(u32, Mode)],
+) -> String {
+    planned_all(
+        settings,
+        ports,
+        &Links::default(),
+        (&[], clients),
+        &BTreeMap::new(),
+        (leases6, clients6),
+    )
+}
+
+fn planned_all(
+    settings: &Settings,
+    ports: &[Port],
+    links: &Links,
+    (leases, clients): (&[(u32, Lease)], &[u32]),
+    standing: &BTreeMap<u32, Standing>,
+    (leases6, clients6): Of6<'_>,
+) -> String {
     let leases: BTreeMap<u32, Lease> = leases.iter().cloned().collect();
     let clients: BTreeSet<u32> = clients.iter().copied().collect();
     let steps = plan(Inputs {
@@ -122,6 +154,8 @@ fn planned_for(
         leases: &leases,
         clients: &clients,
         standing,
+        leases6: &leases6.iter().cloned().collect(),
+        clients6: &clients6.iter().copied().collect(),
         now: NOW,
     });
     steps.iter().map(|step| format!("{step}\n")).collect()
@@ -474,5 +508,91 @@ fn an_ipv6_duplicate_is_set_anew_when_its_time_has_come() {
         planned_as(&fixed, port, &[], &[], retry),
         "eth0: remove the address 2001:db8::7/64\n\
          eth0: set the address 2001:db8::7/64\n"
+    );
+}
+
+/// A port on which a router says this.
+fn advertised(managed: bool, other: bool) -> Port {
+    let mut port = plugged(2, "eth0");
+    port.addresses = vec![address("fe80::2/64", false, None)];
+    port.routers = RouterFlags { managed, other };
+    port
+}
+
+#[test]
+fn dhcpv6_asks_for_what_routers_say_there_is() {
+    let plan = |port: &Port, clients6: &[(u32, Mode)]| {
+        planned6(
+            &Settings::default(),
+            std::slice::from_ref(port),
+            &[2],
+            &[],
+            clients6,
+        )
+    };
+    let (both, other, none) = (
+        advertised(true, true),
+        advertised(false, true),
+        advertised(false, false),
+    );
+    assert_eq!(plan(&both, &[]), "eth0: start DHCPv6\n");
+    assert_eq!(plan(&both, &[(2, Mode::Address)]), "");
+    assert_eq!(plan(&other, &[]), "eth0: start DHCPv6 for information\n");
+    assert_eq!(
+        plan(&other, &[(2, Mode::Address)]),
+        "eth0: stop DHCPv6\neth0: start DHCPv6 for information\n"
+    );
+    assert_eq!(plan(&none, &[]), "");
+    assert_eq!(plan(&none, &[(2, Mode::Information)]), "eth0: stop DHCPv6\n");
+
+    let mut early = both.clone();
+    early.addresses[0].tentative = true;
+    assert_eq!(plan(&early, &[]), "");
+    let mut unplugged = both;
+    unplugged.carrier = false;
+    assert_eq!(
+        plan(&unplugged, &[(2, Mode::Address)]),
+        "eth0: stop DHCP\neth0: stop DHCPv6\n"
+    );
+}
+
+#[test]
+fn an_address_by_dhcpv6_stands_beside_any_other_until_it_ends() {
+    let lease = |expires| Lease6 {
+        address: Some("2001:db8::5".parse().unwrap()),
+        expires: Some(expires),
+        ..Lease6::default()
+    };
+    let fixed = settings(r#"{"network": {"default": {"method": "static", "addresses": ["192.0.2.7/24"]}}}"#);
+    let mut port = advertised(true, false);
+    port.addresses.push(address("192.0.2.7/24", true, None));
+    let plan = |settings: &Settings, port: &Port, expires| {
+        let leases = [(2, lease(expires))];
+        planned6(
+            settings,
+            std::slice::from_ref(port),
+            &[],
+            &leases,
+            &[(2, Mode::Address)],
+        )
+    };
+    assert_eq!(
+        plan(&fixed, &port, NOW + 600),
+        "eth0: set the address 2001:db8::5/128 for 600 s\n"
+    );
+    port.addresses.push(address("2001:db8::5/128", true, Some(600)));
+    assert_eq!(plan(&fixed, &port, NOW + 600), "");
+    assert_eq!(
+        plan(&fixed, &port, NOW + 900),
+        "eth0: set the address 2001:db8::5/128 for 900 s\n"
+    );
+    let gone = "eth0: remove the address 2001:db8::5/128\n";
+    assert_eq!(plan(&fixed, &port, NOW), gone);
+    let without = settings(
+        r#"{"network": {"default": {"method": "static", "addresses": ["192.0.2.7/24"], "ipv6": "off"}}}"#,
+    );
+    assert_eq!(
+        plan(&without, &port, NOW + 600),
+        format!("eth0: stop DHCPv6\n{gone}eth0: turn off IPv6\n")
     );
 }

@@ -74,6 +74,8 @@ fn planned(settings: &Settings, ports: &[Port], links: &Links, clients: &[u32]) 
         leases: &BTreeMap::new(),
         standing: &BTreeMap::new(),
         clients: &clients.iter().copied().collect::<BTreeSet<u32>>(),
+        leases6: &BTreeMap::new(),
+        clients6: &BTreeMap::new(),
         now: 1000,
     });
     steps.iter().map(|step| format!("{step}\n")).collect()
@@ -395,6 +397,8 @@ fn what_the_kernel_refuses_is_not_tried_for_ever() {
             leases: &BTreeMap::new(),
             standing: &BTreeMap::new(),
             clients: &BTreeSet::from([2, 7]),
+            leases6: &BTreeMap::new(),
+            clients6: &BTreeMap::new(),
             now: 1000,
         })
     };

@@ -32,6 +32,8 @@ pub mod card {
     pub const FACTS: &str = "facts.json";
     /// The `system.ini` of the last boot in which the network worked.
     pub const LAST_GOOD_INI: &str = "boot/state/last-good.ini";
+    /// The addresses that DHCP servers gave, to ask for them again at the next start.
+    pub const LEASES: &str = "boot/state/leases";
 
     /// Returns the directory of a boot slot, for example `boot/a`.
     pub fn slot_dir(slot: crate::cmdline::Slot) -> String {

@@ -33,7 +33,7 @@ pub async fn apply(handle: &Handle, step: &Step) -> Result<()> {
     let index = step.index;
     let link = || LinkUnspec::new_with_index(index);
     match &step.action {
-        Action::StopDhcp | Action::StartDhcp => {}
+        Action::StopDhcp | Action::StartDhcp | Action::StopDhcp6 | Action::StartDhcp6(_) => {}
         Action::SetUp => handle.link().change(link().up().build()).execute().await?,
         Action::SetDown => handle.link().change(link().down().build()).execute().await?,
         Action::SetMtu(mtu) | Action::RestoreMtu(mtu) => {

@@ -1,13 +1,18 @@
 //! One DHCPv4 client per port: mozim speaks the protocol, this module keeps it going whatever happens.
 //!
-//! mozim 0.3.4 needs help in three places, all found in its source:
-//! - After a DHCPOFFER it repeats the DHCPREQUEST for ever (`dhcpv4/request.rs`), deaf to a DHCPNAK and to the server's end; so a
-//!   client that stays in `Selecting` is given up and a new one starts.
+//! mozim 0.3.4 needs help in these places, all found in its source:
+//! - Only when it asks for an earlier address does it take notice of a DHCPNAK. After an offer and in a renewal
+//!   [`Refusals`] listens beside it.
+//! - After a DHCPOFFER it repeats the DHCPREQUEST for ever (`dhcpv4/request.rs`), deaf to the server's end; so a client that
+//!   stays in `Selecting` is given up and a new one starts.
+//! - Its rebinding names the server that gave the lease (`dhcpv4/msg.rs`, `new_rebind`), which no other server may answer
+//!   (RFC 2131, 4.3.2). So at that time a new client asks all servers for the same address, as after a restart.
+//! - It asks for an earlier address for a minute before it takes any other (`dhcpv4/reboot.rs`); a device that was carried
+//!   to another network doesn't wait that long.
 //! - Once it has returned an error it never leaves it again (`dhcpv4/client.rs`, `run`); so a new client starts.
-//! - It returns `InitReboot` both when the server refuses the old lease and when no server answers about it; only the
-//!   time that passed tells them apart (four rounds of waiting, at least 56 s in all, against one answer).
 //!
-//! What can't be helped from outside: a DHCPNAK to a renewal is ignored until the lease ends.
+//! Without an answer it asks after 3, 7, 15, 31, and then every 62 seconds, each up to two seconds later
+//! (`dhcpv4/discovery.rs`): a server that comes late is found within about a minute.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -20,6 +25,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::lease::Lease;
+use super::refusal::Refusals;
 use crate::time::uptime;
 
 /// What a client has to say about its port.
@@ -50,6 +56,15 @@ pub struct Port {
     pub patience: Duration,
 }
 
+/// What is left of an earlier life.
+#[derive(Debug, Clone, Default)]
+pub struct Before {
+    /// The lease whose address is in use.
+    pub held: Option<Lease>,
+    /// The address to ask for.
+    pub address: Option<Ipv4Addr>,
+}
+
 /// A running client; stops when dropped. The address stays: servers give the same one again.
 #[derive(Debug)]
 pub struct Client {
@@ -63,132 +78,234 @@ impl Drop for Client {
 }
 
 impl Client {
-    /// Starts to ask for an address: the one of `previous` when there is such a lease.
-    pub fn start(port: Port, previous: Option<Lease>, events: UnboundedSender<(u32, Event)>) -> Client {
+    /// Starts to ask for an address.
+    pub fn start(port: Port, before: Before, events: UnboundedSender<(u32, Event)>) -> Client {
         Client {
-            task: tokio::spawn(keep_going(port, previous, events)),
+            task: tokio::spawn(keep_going(port, before, events)),
         }
     }
 }
 
 /// Longest time between an offer and its lease.
 const SELECTING_LIMIT: Duration = Duration::from_secs(12);
-/// Pause before a new client takes over from one that failed.
-const RESTART_PAUSE: Duration = Duration::from_secs(10);
-/// An old lease that is refused sooner than this was refused by a server.
-const REFUSED_WITHIN: Duration = Duration::from_secs(40);
+/// How long a server may take to confirm the address of before: one question and its answer.
+const CONFIRMING_LIMIT: Duration = Duration::from_secs(3);
+/// How long all servers are asked to prolong a lease that its own server did not, before any address will do. Shorter
+/// than mozim's own limit of 56 s at least, so that what mozim ends by itself was ended by a server.
+const REBINDING_LIMIT: Duration = Duration::from_secs(50);
+/// Pauses before a new client takes over from one that failed, growing from the first to the second of these.
+const PAUSES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
 
-async fn keep_going(port: Port, previous: Option<Lease>, events: UnboundedSender<(u32, Event)>) {
-    let index = port.index;
-    // The receiver lives as long as the agent; when it is gone, so is the reason to run.
-    let say = |event| drop(events.send((index, event)));
-    let mut silent_at = Some(Instant::now() + port.patience);
-    let mut previous = previous;
-    loop {
-        let mut tracker = Tracker::new(previous.is_some());
-        let error = match DhcpV4Client::init(config(&port), previous.as_ref().map(to_mozim)).await {
-            Ok(client) => run(client, &mut tracker, &mut silent_at, say).await,
-            Err(error) => error.to_string(),
-        };
-        log::warn!("{}: DHCP starts anew in {RESTART_PAUSE:?}: {error}", port.name);
-        // A lease in use goes on; the kernel removes its address when it ends.
-        previous = tracker.lease;
-        tokio::time::sleep(RESTART_PAUSE).await;
-    }
+/// Why a client is of no more use.
+#[derive(Debug)]
+enum End {
+    /// A server refused the address in use, or the one of before.
+    Refused,
+    /// A server refused what it had offered.
+    Withdrawn,
+    /// Nobody confirmed the address of before.
+    Unconfirmed,
+    /// The server that gave the lease does not prolong it.
+    Rebinding,
+    /// Something else: a phrase for the journal.
+    Failed(String),
 }
 
-/// Runs one client until it is of no more use; returns why.
-async fn run(
-    mut client: DhcpV4Client,
-    tracker: &mut Tracker,
-    silent_at: &mut Option<Instant>,
-    say: impl Fn(Event),
-) -> String {
-    let mut selecting_until = None;
-    let mut began = Instant::now();
+async fn keep_going(port: Port, before: Before, events: UnboundedSender<(u32, Event)>) {
+    let mut life = Life {
+        silent_at: Some(Instant::now() + port.patience),
+        port,
+        held: before.held,
+        pause: PAUSES[0],
+        refused: false,
+        events,
+    };
+    let mut ask = before.address.map(|address| (address, CONFIRMING_LIMIT));
     loop {
-        let limit: Option<Instant> = selecting_until;
-        let next = async {
-            match limit {
-                Some(end) => tokio::time::timeout_at(end, client.run())
-                    .await
-                    .map_err(|_| "a server offered an address and then did not grant it".to_string()),
-                None => Ok(client.run().await),
+        let name = life.port.name.clone();
+        let end = life.one_client(ask.take()).await;
+        match end {
+            End::Refused => {
+                log::warn!("{name}: a DHCP server refuses the address");
+                life.lose();
+                life.refused().await;
             }
-        };
-        tokio::pin!(next);
-        // `run` may not be cancelled without losing what it waits for, so the report of silence goes in beside it.
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut next => break outcome,
-                () = sleep_until(*silent_at) => {
-                    *silent_at = None;
-                    say(Event::Silent);
-                }
+            End::Withdrawn => {
+                log::warn!("{name}: a DHCP server refuses the address that it has just offered");
+                life.refused().await;
             }
-        };
-        let state = match outcome {
-            Ok(Ok(state)) => state,
-            Ok(Err(error)) => return error.to_string(),
-            Err(reason) => return reason,
-        };
-        selecting_until = match state {
-            DhcpV4State::Selecting => Some(Instant::now() + SELECTING_LIMIT),
-            _ => None,
-        };
-        if let Some(event) = tracker.step(&state, began.elapsed(), uptime()) {
-            if matches!(event, Event::Bound(_)) {
-                *silent_at = None;
+            End::Unconfirmed => log::info!("{name}: no DHCP server confirms the address of before"),
+            End::Rebinding => {
+                log::info!("{name}: the DHCP server does not prolong the lease; asking all");
+                let held = life.held.as_ref();
+                ask = held.map(|lease| (lease.address.addr(), REBINDING_LIMIT));
             }
-            say(event);
+            End::Failed(reason) => {
+                log::warn!("{name}: DHCP starts anew in {:?}: {reason}", life.pause);
+                life.rest().await;
+            }
         }
-        began = Instant::now();
     }
 }
 
-async fn sleep_until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
+/// What outlives a single client of mozim.
+struct Life {
+    port: Port,
+    /// The lease in use; it serves until it ends or is refused, whatever becomes of the client (RFC 2131, 3.2, 4).
+    held: Option<Lease>,
+    silent_at: Option<Instant>,
+    pause: Duration,
+    /// The last thing heard from a server was a refusal.
+    refused: bool,
+    events: UnboundedSender<(u32, Event)>,
+}
+
+impl Life {
+    fn say(&self, event: Event) {
+        // The receiver lives as long as the agent; when it is gone, so is the reason to run.
+        let _ = self.events.send((self.port.index, event));
+    }
+
+    fn lose(&mut self) {
+        if self.held.take().is_some() {
+            self.say(Event::Lost);
+            self.silent_at = Some(Instant::now() + self.port.patience);
+        }
+    }
+
+    /// The first refusal is followed at once, more of them not by a storm of questions.
+    async fn refused(&mut self) {
+        if std::mem::replace(&mut self.refused, true) {
+            self.rest().await;
+        }
+    }
+
+    async fn rest(&mut self) {
+        let end = Instant::now() + self.pause;
+        self.pause = (self.pause * 2).min(PAUSES[1]);
+        while Instant::now() < end {
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => {}
+                () = at(self.next()) => self.clocks(),
+            }
+        }
+    }
+
+    /// Returns when [`Life::clocks`] has something to do next.
+    fn next(&self) -> Option<Instant> {
+        let left = self.held.as_ref().and_then(|lease| lease.remaining(uptime()));
+        let ends = left.map(|left| Instant::now() + Duration::from_secs(left));
+        ends.into_iter().chain(self.silent_at).min()
+    }
+
+    /// Says what time alone brings.
+    fn clocks(&mut self) {
+        let over = |lease: &Lease| lease.remaining(uptime()) == Some(0);
+        if self.held.as_ref().is_some_and(over) {
+            self.lose();
+        }
+        if self.silent_at.is_some_and(|at| at <= Instant::now()) {
+            self.silent_at = None;
+            self.say(Event::Silent);
+        }
+    }
+
+    /// Runs one client until it is of no more use. Asks for an address within its limit, or for any.
+    async fn one_client(&mut self, ask: Option<(Ipv4Addr, Duration)>) -> End {
+        let previous = ask.map(|(address, _)| to_mozim(address));
+        let mut client = match DhcpV4Client::init(config(&self.port), previous).await {
+            Ok(client) => client,
+            Err(error) => return End::Failed(error.to_string()),
+        };
+        let mut limit = ask.map(|(_, limit)| Instant::now() + limit);
+        let mut confirming = ask.is_some();
+        let mut refusals = None;
+        loop {
+            let next = client.run();
+            tokio::pin!(next);
+            // `run` may not be cancelled without losing what it waits for, so everything else goes on beside it.
+            let outcome = loop {
+                tokio::select! {
+                    outcome = &mut next => break outcome,
+                    () = at(limit) => return match confirming {
+                        true => End::Unconfirmed,
+                        false => End::Failed("a server offered an address and then did not grant it".to_string()),
+                    },
+                    heard = heard(&mut refusals) => match heard {
+                        Ok(()) if limit.is_some() => return End::Withdrawn,
+                        Ok(()) => return End::Refused,
+                        Err(error) => {
+                            log::warn!("{}: refusals can't be heard: {error}", self.port.name);
+                            refusals = None;
+                        }
+                    },
+                    () = at(self.next()) => {
+                        let held = self.held.is_some();
+                        self.clocks();
+                        // Nothing is left to be prolonged.
+                        if confirming && held && self.held.is_none() {
+                            return End::Unconfirmed;
+                        }
+                    }
+                }
+            };
+            let state = match outcome {
+                Ok(state) => state,
+                Err(error) => return End::Failed(error.to_string()),
+            };
+            limit = None;
+            refusals = match state {
+                // Not for want of an answer: that is what the limit is for.
+                DhcpV4State::InitReboot if confirming => return End::Refused,
+                DhcpV4State::InitReboot => None,
+                DhcpV4State::Selecting => {
+                    limit = Some(Instant::now() + SELECTING_LIMIT);
+                    self.listen()
+                }
+                DhcpV4State::Renewing => self.listen(),
+                DhcpV4State::Rebinding => return End::Rebinding,
+                DhcpV4State::Done(sent) => match Lease::from_server(&sent, uptime()) {
+                    Ok(lease) => {
+                        self.bound(lease);
+                        None
+                    }
+                    Err(problem) => {
+                        self.silent_at = None;
+                        self.say(Event::Unusable(problem));
+                        return End::Failed("the server's answer can't be used".to_string());
+                    }
+                },
+            };
+            confirming = false;
+        }
+    }
+
+    fn bound(&mut self, lease: Lease) {
+        self.held = Some(lease.clone());
+        self.silent_at = None;
+        self.pause = PAUSES[0];
+        self.refused = false;
+        self.say(Event::Bound(lease));
+    }
+
+    fn listen(&self) -> Option<Refusals> {
+        Refusals::listen(self.port.index, self.port.mac)
+            .inspect_err(|error| log::warn!("{}: refusals can't be heard: {error}", self.port.name))
+            .ok()
+    }
+}
+
+async fn heard(refusals: &mut Option<Refusals>) -> std::io::Result<()> {
+    match refusals {
+        Some(refusals) => refusals.heard().await,
         None => std::future::pending().await,
     }
 }
 
-/// Turns a client's states into events.
-#[derive(Debug)]
-struct Tracker {
-    /// The lease that this client got and that is in use.
-    lease: Option<Lease>,
-    /// The lease in use is from before this client; no server has confirmed it.
-    unconfirmed: bool,
-}
-
-impl Tracker {
-    fn new(has_previous: bool) -> Tracker {
-        Tracker {
-            lease: None,
-            unconfirmed: has_previous,
-        }
-    }
-
-    /// `took` is the time that the client needed for this state; `now` in seconds since the machine started.
-    fn step(&mut self, state: &DhcpV4State, took: Duration, now: u64) -> Option<Event> {
-        match state {
-            DhcpV4State::Done(sent) => match Lease::from_server(sent, now) {
-                Ok(lease) => {
-                    self.lease = Some(lease.clone());
-                    self.unconfirmed = false;
-                    Some(Event::Bound(lease))
-                }
-                Err(problem) => Some(Event::Unusable(problem)),
-            },
-            DhcpV4State::InitReboot if self.lease.take().is_some() => Some(Event::Lost),
-            DhcpV4State::InitReboot if self.unconfirmed => {
-                self.unconfirmed = false;
-                // Without an answer the old lease serves on until it ends (RFC 2131, 3.2, 4).
-                (took < REFUSED_WITHIN).then_some(Event::Lost)
-            }
-            _ => None,
-        }
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -203,57 +320,8 @@ fn config(port: &Port) -> DhcpV4Config {
 }
 
 /// Makes the lease with which mozim asks for the same address again; it reads the address only.
-fn to_mozim(lease: &Lease) -> DhcpV4Lease {
+fn to_mozim(address: Ipv4Addr) -> DhcpV4Lease {
     let mut previous = DhcpV4Lease::default();
-    previous.yiaddr = lease.address.addr();
-    previous.subnet_mask = lease.address.netmask();
-    previous.srv_id = Ipv4Addr::UNSPECIFIED;
+    previous.yiaddr = address;
     previous
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn done() -> DhcpV4State {
-        let mut lease = DhcpV4Lease::default();
-        lease.yiaddr = Ipv4Addr::new(10, 0, 0, 5);
-        lease.lease_time_sec = 120;
-        DhcpV4State::Done(Box::new(lease))
-    }
-
-    #[test]
-    fn a_life_of_renewals_ends_with_the_lease() {
-        let mut tracker = Tracker::new(false);
-        let mut step = |state: &DhcpV4State| tracker.step(state, Duration::ZERO, 10);
-        assert_eq!(step(&DhcpV4State::InitReboot), None);
-        assert_eq!(step(&DhcpV4State::Selecting), None);
-        assert!(matches!(step(&done()), Some(Event::Bound(lease)) if lease.expires == Some(130)));
-        assert_eq!(step(&DhcpV4State::Renewing), None);
-        assert!(matches!(step(&done()), Some(Event::Bound(_))));
-        assert_eq!(step(&DhcpV4State::Renewing), None);
-        assert_eq!(step(&DhcpV4State::Rebinding), None);
-        assert_eq!(step(&DhcpV4State::InitReboot), Some(Event::Lost));
-        assert_eq!(step(&DhcpV4State::InitReboot), None);
-    }
-
-    #[test]
-    fn an_old_lease_survives_silence_but_not_refusal() {
-        let minute = Duration::from_secs(60);
-        let mut tracker = Tracker::new(true);
-        assert_eq!(tracker.step(&DhcpV4State::InitReboot, minute, 0), None);
-        let mut tracker = Tracker::new(true);
-        assert_eq!(
-            tracker.step(&DhcpV4State::InitReboot, Duration::from_millis(200), 0),
-            Some(Event::Lost)
-        );
-    }
-
-    #[test]
-    fn nonsense_from_a_server_is_told() {
-        let mut lease = DhcpV4Lease::default();
-        lease.yiaddr = Ipv4Addr::UNSPECIFIED;
-        let event = Tracker::new(false).step(&DhcpV4State::Done(Box::new(lease)), Duration::ZERO, 0);
-        assert!(matches!(event, Some(Event::Unusable(_))), "{event:?}");
-    }
 }

@@ -90,6 +90,16 @@ impl Lease {
             log::warn!("The lease of {identity} can't be kept for a restart: {error}");
         }
     }
+
+    /// Removes what [`Lease::store`] kept.
+    pub fn forget(paths: &Paths, identity: impl fmt::Display) {
+        match std::fs::remove_file(paths.lease(&identity)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                log::warn!("The lease of {identity} can't be removed: {error}");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// A server that names no mask means the class of the address (RFC 950, 2.1).
@@ -141,7 +151,7 @@ fn usable(addresses: Option<&[Ipv4Addr]>) -> impl Iterator<Item = Ipv4Addr> {
 }
 
 /// What may stand in `resolv.conf`; a server must not be able to write other lines there.
-fn is_domain(name: &str) -> bool {
+pub(super) fn is_domain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 253
         && name

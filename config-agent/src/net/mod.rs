@@ -1,19 +1,27 @@
 //! The wired network: observe, plan, apply, verify.
 
+mod advertised;
 pub mod apply;
 pub mod arp;
 pub mod dhcp;
+pub mod dhcp6;
+pub mod ipv6;
 pub mod lease;
 pub mod link;
 pub mod links;
 mod manager;
+mod names;
 pub mod network;
 pub mod observe;
+pub mod offered;
 pub mod original;
 pub mod plan;
 pub mod port;
 pub mod probe;
+mod refusal;
+pub mod remembered;
 pub mod rescue;
+mod solicit;
 mod udev;
 pub mod wanted;
 

@@ -13,15 +13,17 @@ use rtnetlink::{Handle, MulticastGroup};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
-use super::dhcp::{self, Client, Event};
+use super::dhcp::{self, Before, Client, Event};
+use super::ipv6::Ipv6;
 use super::lease::Lease;
 use super::links::Links;
+use super::offered::Offered;
 use super::plan::{Action, Inputs, Step, plan};
 use super::port::Port;
 use super::rescue::{Rescue, Standing};
 use super::udev::Udev;
 use super::wanted::Wishes;
-use super::{apply, observe};
+use super::{apply, observe, remembered};
 use crate::Paths;
 use crate::time::uptime;
 
@@ -36,6 +38,9 @@ pub struct Network {
     rescue: Rescue,
     clients: BTreeMap<u32, Client>,
     leases: BTreeMap<u32, Lease>,
+    /// Addresses of earlier starts.
+    remembered: remembered::Addresses,
+    ipv6: Ipv6,
     dhcp_events: UnboundedReceiver<(u32, Event)>,
     dhcp_sender: UnboundedSender<(u32, Event)>,
     ports: Vec<Port>,
@@ -75,6 +80,7 @@ impl Network {
             MulticastGroup::Ipv6Ifaddr,
             MulticastGroup::Ipv4Route,
             MulticastGroup::Ipv6Route,
+            MulticastGroup::Ipv6Ifinfo,
         ];
         let (connection, keep, messages) =
             rtnetlink::new_multicast_connection(&groups).context("subscribing to rtnetlink events")?;
@@ -95,6 +101,8 @@ impl Network {
             udev: Udev::new(paths),
             clients: BTreeMap::new(),
             leases: BTreeMap::new(),
+            remembered: remembered::read(paths),
+            ipv6: Ipv6::new(paths),
             dhcp_events,
             dhcp_sender,
             ports: Vec::new(),
@@ -131,6 +139,32 @@ impl Network {
         &self.leases
     }
 
+    /// Returns the name servers and domains that networks offer, by index of the port.
+    pub fn offered(&self) -> BTreeMap<u32, Offered> {
+        let offered = |port: &Port| Offered::new(self.lease_in_use(port), self.ipv6.offered(port));
+        let ports = self.ports.iter();
+        ports.map(|port| (port.index, offered(port))).collect()
+    }
+
+    /// Returns the addresses in use that DHCP servers gave.
+    pub fn given_addresses(&self) -> remembered::Addresses {
+        let given = |port: &Port| {
+            let address = self.lease_in_use(port)?.address.addr();
+            Some((self.links.identity(port)?, address))
+        };
+        self.ports.iter().filter_map(given).collect()
+    }
+
+    /// A lease of a port that was set up otherwise since is no more than a memory.
+    fn lease_in_use(&self, port: &Port) -> Option<&Lease> {
+        let lease = self.leases.get(&port.index)?;
+        let address = ipnet::IpNet::V4(lease.address);
+        port.addresses
+            .iter()
+            .any(|have| have.net == address)
+            .then_some(lease)
+    }
+
     /// Returns what of the last pass failed on a port, as sentences.
     pub fn failures(&self, index: u32) -> &[Text] {
         self.failures.get(&index).map_or(&[], Vec::as_slice)
@@ -153,6 +187,7 @@ impl Network {
             Some((index, event)) = self.dhcp_events.recv() => self.absorb(index, event),
             () = self.udev.changed() => {}
             () = self.rescue.event() => {}
+            () = self.ipv6.event(&self.ports) => {}
         }
     }
 
@@ -205,6 +240,7 @@ impl Network {
         self.ports = self.links.sort(&self.paths, observed, &ready);
         self.forget_gone();
         self.adopt();
+        self.ipv6.observe(&self.ports, |port| self.links.identity(port));
         let wishes = Wishes::new(settings, &self.ports, &self.links);
         self.rescue
             .update(&wishes, &self.ports, &self.links.others, Instant::now());
@@ -222,6 +258,8 @@ impl Network {
             leases: &self.leases,
             clients: &clients,
             standing: self.rescue.standing(),
+            leases6: self.ipv6.leases(),
+            clients6: &self.ipv6.clients(),
             now: uptime(),
         }))
     }
@@ -236,6 +274,12 @@ impl Network {
                 Action::StopDhcp => {
                     self.clients.remove(&step.index);
                     self.complaints.remove(&step.index);
+                }
+                Action::StopDhcp6 => self.ipv6.stop(step.index),
+                Action::StartDhcp6(mode) => {
+                    if let Some(port) = self.ports.iter().find(|port| port.index == step.index) {
+                        self.ipv6.start(port, mode);
+                    }
                 }
                 _ => {}
             }
@@ -285,13 +329,17 @@ impl Network {
             hostname: self.hostname.clone(),
             patience: self.patience,
         };
-        let previous = self
-            .leases
-            .get(&index)
-            .cloned()
-            .or_else(|| Lease::load(&self.paths, identity, uptime()));
+        let held = self.leases.get(&index).cloned();
+        let kept = || Lease::load(&self.paths, &identity, uptime()).map(|lease| lease.address.addr());
+        let address = held.as_ref().map(|lease| lease.address.addr());
+        let before = Before {
+            address: address
+                .or_else(kept)
+                .or_else(|| self.remembered.get(&identity).copied()),
+            held,
+        };
         self.clients
-            .insert(index, Client::start(client, previous, self.dhcp_sender.clone()));
+            .insert(index, Client::start(client, before, self.dhcp_sender.clone()));
     }
 
     fn absorb(&mut self, index: u32, event: Event) {
@@ -308,8 +356,10 @@ impl Network {
             }
             Event::Lost => {
                 log::warn!("{}: the DHCP lease has ended", port.name);
+                if let Some(identity) = self.links.identity(port) {
+                    Lease::forget(&self.paths, identity);
+                }
                 self.leases.remove(&index);
-                self.complaints.insert(index, Complaint::Silent);
             }
             Event::Silent => {
                 self.complaints.insert(index, Complaint::Silent);
@@ -335,8 +385,11 @@ impl Network {
 
     fn forget_gone(&mut self) {
         let there = |index: &u32| self.ports.iter().any(|port| port.index == *index);
+        let now = uptime();
         self.clients.retain(|index, _| there(index));
-        self.leases.retain(|index, _| there(index));
+        // Nobody else notices the end of a lease while the cable is pulled; the kernel removes its address, which is an event.
+        self.leases
+            .retain(|index, lease| there(index) && lease.remaining(now) != Some(0));
         self.complaints.retain(|index, _| there(index));
     }
 

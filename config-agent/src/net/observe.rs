@@ -13,8 +13,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol};
 use rtnetlink::packet_route::link::{
-    BondMode, BridgeStpState, InfoBond, InfoBridge, InfoData, InfoKind, InfoVlan, LinkAttribute, LinkFlags,
-    LinkInfo, LinkLayerType, LinkMessage,
+    AfSpecInet6, AfSpecUnspec, BondMode, BridgeStpState, Inet6IfaceFlags, InfoBond, InfoBridge, InfoData,
+    InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteType,
@@ -23,7 +23,7 @@ use rtnetlink::{Handle, RouteMessageBuilder};
 
 use super::PROTOCOL;
 use super::link::{ALIAS, Kind, Link};
-use super::port::{Address, Ipv6Conf, LinkTraits, Port, Route, is_wired};
+use super::port::{Address, Ipv6Conf, LinkTraits, Port, Route, RouterFlags, is_wired};
 
 /// Returns every link but the loopback, by index.
 pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
@@ -60,6 +60,7 @@ pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
 fn port(message: &LinkMessage) -> Option<Port> {
     let (mut name, mut mac, mut alias) = (String::new(), None, "");
     let (mut mtu, mut max_mtu, mut parent) = (0, 0, 0);
+    let mut routers = RouterFlags::default();
     let mut link = Link::default();
     let mut infos: &[LinkInfo] = &[];
     let as_mac = |bytes: &[u8]| <[u8; 6]>::try_from(bytes).ok().map(MacAddress::new);
@@ -72,6 +73,7 @@ fn port(message: &LinkMessage) -> Option<Port> {
             LinkAttribute::Mtu(bytes) => mtu = *bytes,
             LinkAttribute::MaxMtu(bytes) => max_mtu = *bytes,
             LinkAttribute::Link(index) => parent = *index,
+            LinkAttribute::AfSpecUnspec(families) => routers = router_flags(families),
             LinkAttribute::Controller(index) => link.master = Some(*index).filter(|index| *index != 0),
             LinkAttribute::LinkInfo(list) => infos = list,
             _ => {}
@@ -91,6 +93,7 @@ fn port(message: &LinkMessage) -> Option<Port> {
         mtu,
         max_mtu,
         ipv6: (link.kind != Kind::Other).then(|| ipv6_conf(&name)).flatten(),
+        routers,
         name,
         addresses: Vec::new(),
         routes: Vec::new(),
@@ -153,6 +156,22 @@ pub(super) const BOND_MODES: [(settings::BondMode, BondMode); 7] = [
     (settings::BondMode::BalanceTlb, BondMode::BalanceTlb),
     (settings::BondMode::BalanceAlb, BondMode::BalanceAlb),
 ];
+
+/// The kernel keeps the flags of the last advertisement, also while the cable is pulled.
+fn router_flags(families: &[AfSpecUnspec]) -> RouterFlags {
+    let ipv6 = families.iter().filter_map(|family| match family {
+        AfSpecUnspec::Inet6(attributes) => Some(attributes),
+        _ => None,
+    });
+    let flags = ipv6.flatten().find_map(|attribute| match attribute {
+        AfSpecInet6::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    flags.map_or(RouterFlags::default(), |flags| RouterFlags {
+        managed: flags.contains(Inet6IfaceFlags::RaManaged),
+        other: flags.contains(Inet6IfaceFlags::Otherconf),
+    })
+}
 
 /// Returns the directory of a port's IPv6 switches.
 pub(super) fn ipv6_conf_dir(port: &str) -> std::path::PathBuf {

@@ -2,6 +2,7 @@
 
 mod action;
 mod addresses;
+mod ipv6;
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 use genpack_spec::settings::{Ipv6, Method, Settings};
 use ipnet::IpNet;
 
+use super::dhcp6::{Lease6, Mode};
 use super::lease::Lease;
 use super::links::Links;
 use super::port::{Ipv6Conf, Port};
@@ -19,6 +21,7 @@ use super::wanted::{Role, Wanted, Wishes};
 pub use action::Action;
 pub use addresses::is_demoted;
 use addresses::{wanted_addresses, wanted_routes};
+use ipv6::{wanted_address6, wanted_dhcp6};
 use links::{bare_port, made_links, set_ipv6, set_mac, set_mtu};
 
 /// Everything that a plan depends on.
@@ -36,6 +39,10 @@ pub struct Inputs<'a> {
     pub clients: &'a BTreeSet<u32>,
     /// How addresses and gateways are doing, by index of the port; a port without an entry is well.
     pub standing: &'a BTreeMap<u32, Standing>,
+    /// What DHCPv6 servers granted, by index of the port.
+    pub leases6: &'a BTreeMap<u32, Lease6>,
+    /// What the DHCPv6 clients ask for, by index of the port.
+    pub clients6: &'a BTreeMap<u32, Mode>,
     /// Seconds since the machine started.
     pub now: u64,
 }
@@ -98,12 +105,22 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
     let on = network.method != Method::Off;
     let asks = dhcp && port.carrier;
     let runs = inputs.clients.contains(&port.index);
-    let addresses = wanted_addresses(network, standing, lease, inputs.now);
+    let asks6 = wanted_dhcp6(port, network);
+    let runs6 = inputs.clients6.get(&port.index).copied();
+    let mut addresses = wanted_addresses(network, standing, lease, inputs.now);
+    addresses.extend(wanted_address6(
+        network,
+        inputs.leases6.get(&port.index),
+        inputs.now,
+    ));
     let routes = wanted_routes(network, standing, lease, port.index);
 
     let mut actions = Vec::new();
     if runs && !asks {
         actions.push(Action::StopDhcp);
+    }
+    if runs6.is_some() && runs6 != asks6 {
+        actions.push(Action::StopDhcp6);
     }
     // Routes into a tunnel belong to whoever knows its peers.
     let stale_routes = port
@@ -146,6 +163,11 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
     actions.extend(missing.map(Action::AddRoute));
     if asks && !runs {
         actions.push(Action::StartDhcp);
+    }
+    if let Some(mode) = asks6
+        && runs6 != asks6
+    {
+        actions.push(Action::StartDhcp6(mode));
     }
     actions
 }

@@ -1,6 +1,6 @@
 //! A port as the kernel has it, and which links are wired ports.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use genpack_spec::types::MacAddress;
 use ipnet::IpNet;
@@ -27,6 +27,8 @@ pub struct Port {
     pub max_mtu: u32,
     /// What the kernel does about router advertisements here; none when it has no IPv6.
     pub ipv6: Option<Ipv6Conf>,
+    /// What routers say there is beside their own advertisements.
+    pub routers: RouterFlags,
     /// Addresses, whoever set them.
     pub addresses: Vec<Address>,
     /// Unicast routes of the main table, whoever set them.
@@ -90,6 +92,41 @@ impl Ipv6Conf {
             disabled: 0,
             forwarding: self.forwarding,
         }
+    }
+}
+
+/// Flags of the last router advertisement (RFC 4861, 4.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RouterFlags {
+    /// Addresses by DHCPv6, and everything else with them.
+    pub managed: bool,
+    /// Name servers and the like by DHCPv6.
+    pub other: bool,
+}
+
+impl Port {
+    /// Returns the IPv6 link-local address, once the kernel knows that nobody else has it.
+    pub fn link_local(&self) -> Option<Ipv6Addr> {
+        let sure = self
+            .addresses
+            .iter()
+            .filter(|have| !have.tentative && !have.duplicate);
+        sure.filter_map(|have| match have.net.addr() {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => Some(ip),
+            _ => None,
+        })
+        .next()
+    }
+
+    /// Whether the kernel takes router advertisements.
+    pub fn hears_routers(&self) -> bool {
+        self.ipv6
+            .is_some_and(|conf| conf.disabled == 0 && conf.accept_ra > 0)
+    }
+
+    /// Whether routers and servers can be asked over IPv6 now.
+    pub fn speaks_ipv6(&self) -> bool {
+        self.carrier && self.ipv6.is_some_and(|conf| conf.disabled == 0) && self.link_local().is_some()
     }
 }
 

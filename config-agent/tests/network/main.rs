@@ -4,10 +4,13 @@
 
 mod addresses;
 mod details;
+mod dhcp;
+mod ipv6;
 mod last_good;
 mod links;
 mod many;
 mod mdns;
 mod reports;
 mod rescue;
+mod scripted;
 mod world;

@@ -218,21 +218,35 @@ impl World {
         Process(command.stderr(log).spawn().unwrap())
     }
 
-    /// Starts the agent with a card: a tmpfs that only the agent sees, mounted read-only.
+    /// Starts the agent with a card: a tmpfs that only the agent sees, mounted read-only, with what is in the folder `card`.
     pub fn agent_with_card(&self, args: &[&str]) -> Process {
         let card = self.run_dir().join("boot");
         fs::create_dir_all(&card).unwrap();
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", &self.device, "sh", "-c"])
-            .arg(r#"mount -t tmpfs -o ro,nosuid,nodev,noexec card "$1" && shift && exec "$@""#)
-            .args(["sh".as_ref(), card.as_os_str()])
+            .arg(r#"mount -t tmpfs -o nosuid,nodev,noexec card "$1" && { [ ! -d "$2" ] || cp -r "$2/." "$1"; } &&
+                mount -o remount,ro,nosuid,nodev,noexec "$1" && shift 2 && exec "$@""#)
+            .args(["sh".as_ref(), card.as_os_str(), self.path("card").as_os_str()])
             .arg(agent_program())
             .args(args)
             .arg("--root")
             .arg(self.dir.path())
             .stdin(Stdio::null());
         self.spawn(command)
+    }
+
+    /// Waits until a file is on the card of an agent, and returns it. The agent's mounts tell no inotify here.
+    pub fn await_card(&self, folder: &str, name: &str, agent: &Process) -> String {
+        let path = Path::new(folder).join(name);
+        let begin = Instant::now();
+        loop {
+            if let Ok(text) = fs::read_to_string(&path) {
+                return text;
+            }
+            assert!(begin.elapsed() < DEADLINE, "no {name} of {} in time", agent.pid());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Runs `wait-online` and returns how long it took and what it said.

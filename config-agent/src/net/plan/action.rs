@@ -7,6 +7,7 @@ use genpack_spec::text::Text;
 use genpack_spec::types::MacAddress;
 use ipnet::IpNet;
 
+use crate::net::dhcp6::Mode;
 use crate::net::link::Make;
 use crate::net::port::{Ipv6Conf, Route};
 
@@ -52,6 +53,10 @@ pub enum Action {
     },
     /// Take the port out of its bridge or bond.
     Leave,
+    /// Stop asking DHCPv6 servers.
+    StopDhcp6,
+    /// Start asking DHCPv6 servers.
+    StartDhcp6(Mode),
 }
 
 impl Action {
@@ -66,7 +71,9 @@ impl Action {
     /// Returns what to tell a person when it fails, as a sentence.
     pub fn failure(&self) -> Text {
         match self {
-            Action::StopDhcp | Action::StartDhcp => text!("The device could not ask for an address (DHCP)."),
+            Action::StopDhcp | Action::StartDhcp | Action::StopDhcp6 | Action::StartDhcp6(_) => {
+                text!("The device could not ask for an address (DHCP).")
+            }
             Action::RemoveRoute(route) => text!("The device could not remove the route {route}.", route),
             Action::RemoveAddress(net) => {
                 text!(
@@ -124,6 +131,9 @@ impl fmt::Display for Action {
             Action::SetAddress(net, Some(valid)) => write!(f, "set the address {net} for {valid} s"),
             Action::AddRoute(route) => write!(f, "add the route {route}"),
             Action::StartDhcp => write!(f, "start DHCP"),
+            Action::StopDhcp6 => write!(f, "stop DHCPv6"),
+            Action::StartDhcp6(Mode::Address) => write!(f, "start DHCPv6"),
+            Action::StartDhcp6(Mode::Information) => write!(f, "start DHCPv6 for information"),
         }
     }
 }

@@ -74,6 +74,9 @@ pub(super) fn bare_port(
     if inputs.clients.contains(&port.index) {
         actions.push(Action::StopDhcp);
     }
+    if inputs.clients6.contains_key(&port.index) {
+        actions.push(Action::StopDhcp6);
+    }
     actions.extend(without_ours(port));
     actions.extend(set_ipv6(port, Ipv6Conf::off));
     // A bond sees to the MTU of its ports itself.
