@@ -84,6 +84,7 @@ fn without_report(paths: &Paths) -> BootReport {
         image,
         slot: Slot::A,
         hostname,
+        default_hostname: None,
         timezone: TimeZone::utc(),
         file: SettingsFile::Missing,
         diagnostics: Vec::new(),

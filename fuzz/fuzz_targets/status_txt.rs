@@ -5,7 +5,7 @@
 use genpack_fuzz::read;
 use genpack_spec::cmdline::Slot;
 use genpack_spec::image::ImageInfo;
-use genpack_spec::report::{BootReport, Diagnostic, Notice, RunReport, SettingsFile, Severity};
+use genpack_spec::report::{BootReport, Diagnostic, FailedUnit, Notice, RunReport, SettingsFile, Severity};
 use genpack_spec::status::{Moment, Room, issue_text, problem_count, status_txt};
 use genpack_spec::text::{Language, Text};
 use genpack_spec::types::TimeZone;
@@ -43,7 +43,7 @@ struct Found {
 #[derive(Debug, Arbitrary)]
 struct Run {
     started: bool,
-    failed_units: Vec<String>,
+    failed_units: Vec<(String, Vec<String>)>,
 }
 
 impl From<Found> for Diagnostic {
@@ -79,6 +79,7 @@ fuzz_target!(|case: Case| {
         slot: Slot::A,
         language,
         hostname: "kitchen".parse().expect("a valid name"),
+        default_hostname: None,
         timezone: TimeZone::utc(),
         file: match case.unusable {
             Some(reason) => SettingsFile::Unusable {
@@ -100,7 +101,11 @@ fuzz_target!(|case: Case| {
     };
     let run = case.run.map(|run| RunReport {
         started: run.started,
-        failed_units: run.failed_units,
+        failed_units: run
+            .failed_units
+            .into_iter()
+            .map(|(unit, lines)| FailedUnit { unit, lines })
+            .collect(),
         ..RunReport::default()
     });
 

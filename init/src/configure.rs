@@ -20,13 +20,14 @@ use nix::time::{ClockId, clock_settime};
 
 use crate::conceal::{self, Plain};
 use crate::failure::language;
-use crate::files::Roots;
 use crate::identity::Identity;
-use crate::image_files::ImageFiles;
 use crate::log::{self, Log};
 use crate::settings::Reader;
 use crate::system::NEW_ROOT;
-use crate::{password, plan, wired};
+use crate::{password, wired};
+use genpack_system_files::files::Roots;
+use genpack_system_files::image_files::ImageFiles;
+use genpack_system_files::plan;
 
 /// Applies the settings of the card to the system that is mounted at [`NEW_ROOT`], and reports under `/run`.
 pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> {
@@ -78,6 +79,7 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         slot: cmdline.slot,
         language: language(&settings, image.language),
         hostname,
+        default_hostname: Some(default_hostname),
         timezone: settings.system.timezone.clone().unwrap_or_else(TimeZone::utc),
         file: found.state,
         diagnostics,

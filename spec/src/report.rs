@@ -126,6 +126,9 @@ pub struct BootReport {
     pub language: Language,
     /// The host name in effect.
     pub hostname: Hostname,
+    /// The host name without a line in `system.ini`; none in a report that PID 1 did not write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_hostname: Option<Hostname>,
     /// The time zone in effect.
     pub timezone: TimeZone,
     /// What became of `system.ini`.
@@ -241,6 +244,40 @@ pub struct ServiceReport {
     pub problem: Option<Text>,
 }
 
+/// A unit that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "FailedUnitForm")]
+pub struct FailedUnit {
+    /// Its name.
+    pub unit: String,
+    /// The last lines that it left in the journal since the start of the device, the oldest first: plain characters only.
+    pub lines: Vec<String>,
+}
+
+/// Reports of earlier versions have the name alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FailedUnitForm {
+    Name(String),
+    Whole {
+        unit: String,
+        #[serde(default)]
+        lines: Vec<String>,
+    },
+}
+
+impl From<FailedUnitForm> for FailedUnit {
+    fn from(form: FailedUnitForm) -> FailedUnit {
+        match form {
+            FailedUnitForm::Name(unit) => FailedUnit {
+                unit,
+                lines: Vec::new(),
+            },
+            FailedUnitForm::Whole { unit, lines } => FailedUnit { unit, lines },
+        }
+    }
+}
+
 /// [`crate::layout::card::LAST_GOOD_INI`] on the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastGood {
@@ -268,7 +305,7 @@ pub struct RunReport {
     /// Every line of `[services]`.
     pub services: Vec<ServiceReport>,
     /// Units that failed, whoever started them.
-    pub failed_units: Vec<String>,
+    pub failed_units: Vec<FailedUnit>,
     /// Whether the machine has finished starting.
     pub started: bool,
     /// The settings that a person can go back to; none when there are none, or when they are the ones in use.
@@ -279,4 +316,19 @@ pub struct RunReport {
     pub local_name: Option<LocalName>,
     /// What else a person should know.
     pub notices: Vec<Notice>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_unit_may_be_its_name_alone() {
+        let json = r#"["a.service", {"unit": "b.service", "lines": ["no such file"]}]"#;
+        let units: Vec<FailedUnit> = serde_json::from_str(json).unwrap();
+        assert_eq!((units[0].unit.as_str(), units[0].lines.len()), ("a.service", 0));
+        assert_eq!(units[1].lines, ["no such file"]);
+        let json = serde_json::to_string(&units).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<FailedUnit>>(&json).unwrap(), units);
+    }
 }

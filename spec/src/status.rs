@@ -19,7 +19,7 @@ use verdict::Verdict;
 use crate::layout::card::{STATUS_TXT, SYSTEM_INI};
 use crate::report::{BootReport, RunReport};
 use crate::text;
-use crate::text::Language;
+use crate::text::{Language, Text};
 
 /// The settings file, as texts name it.
 const SETTINGS_FILE: &str = SYSTEM_INI;
@@ -37,6 +37,7 @@ pub fn status_txt(boot: &BootReport, run: Option<&RunReport>, moment: Option<&Mo
             page.item("* ", sentence);
         }
     }
+    last_words(run, &mut page);
     device::write(boot, run, moment, &mut page);
     if let Some((label, time)) = moment.and_then(moment::last_line) {
         let labels = page.labels("", 1, std::slice::from_ref(&label));
@@ -44,6 +45,22 @@ pub fn status_txt(boot: &BootReport, run: Option<&RunReport>, moment: Option<&Mo
         page.labelled(&labels, &label, &time);
     }
     card_text(&page.finish())
+}
+
+/// What failed programs left in the journal: without it nobody can help.
+fn last_words(run: Option<&RunReport>, page: &mut Page) {
+    let failed = run.into_iter().flat_map(|run| &run.failed_units);
+    let spoke: Vec<_> = failed.filter(|failed| !failed.lines.is_empty()).collect();
+    if spoke.is_empty() {
+        return;
+    }
+    page.heading(&text!("What failed programs said last"));
+    for failed in spoke {
+        page.paragraph(&Text::verbatim(format!("{}:", failed.unit)));
+        for line in &failed.lines {
+            page.item("  ", &Text::verbatim(line));
+        }
+    }
 }
 
 /// Returns how many things `STATUS.txt` says are not as they should be; 0 is what it calls well.

@@ -8,8 +8,8 @@ use genpack_spec::cmdline::Slot;
 use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::image::{Damage, ImageInfo};
 use genpack_spec::report::{
-    AddressOrigin, AddressReport, BootReport, LastGood, LinkKind, LinkReport, LocalName, Notice, RunReport,
-    ServiceReport, SettingsFile, Severity,
+    AddressOrigin, AddressReport, BootReport, FailedUnit, LastGood, LinkKind, LinkReport, LocalName, Notice,
+    RunReport,     ServiceReport, SettingsFile, Severity,
 };
 use genpack_spec::settings::Method;
 use genpack_spec::status::{
@@ -65,6 +65,7 @@ fn boot(file: &[u8]) -> BootReport {
         slot: Slot::A,
         language: Language::English,
         hostname: parsed.settings.system.hostname.unwrap_or(default_hostname),
+        default_hostname: None,
         timezone: parsed.settings.system.timezone.unwrap_or_else(TimeZone::utc),
         file: SettingsFile::Read {
             name: "system.ini".into(),
@@ -176,7 +177,20 @@ fn status_texts_read_well() {
         taken: Some("kitchen.local".into()),
     });
     let mut failing = run();
-    failing.failed_units = vec!["nginx.service".into()];
+    let failed = |unit: &str, lines: &[&str]| FailedUnit {
+        unit: unit.into(),
+        lines: lines.iter().map(ToString::to_string).collect(),
+    };
+    failing.failed_units = vec![
+        failed("backup.timer", &[]),
+        failed(
+            "nginx.service",
+            &[
+                "2026/11/23 04:52:00 [emerg] 512#512: unknown directive \"listn\" in /etc/nginx/sites-enabled/default:3",
+                "nginx: configuration file /etc/nginx/nginx.conf test failed",
+            ],
+        ),
+    ];
     failing.services = vec![ServiceReport {
         unit: "apache2".parse().unwrap(),
         wanted: false,

@@ -134,9 +134,15 @@ fn attention(boot: &BootReport, run: Option<&RunReport>) -> Vec<Text> {
         let problem = service.problem.as_ref()?;
         Some(about(service.unit.as_str(), problem))
     }));
+    // A service that the settings ask for was told with them.
+    let told = |unit: &str| {
+        let mut services = run.services.iter();
+        services.any(|service| service.unit.as_str() == unit && service.problem.is_some())
+    };
+    let failed = run.failed_units.iter().map(|failed| &failed.unit);
     sentences.extend(
-        run.failed_units
-            .iter()
+        failed
+            .filter(|unit| !told(unit))
             .map(|unit| text!("The program {unit} has failed.", unit)),
     );
     sentences

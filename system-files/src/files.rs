@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::change::entry_at;
 use crate::plan::{Entry, Kind, Owner};
 
 /// Where the running system's paths are while it does not run yet.
@@ -23,6 +24,16 @@ impl Roots<'_> {
             self.system
         };
         root.join(path.trim_start_matches('/'))
+    }
+
+    /// Returns what is at a path, as the entry that would make it; none when nothing is there.
+    pub(crate) fn read(&self, path: &str) -> io::Result<Option<Entry>> {
+        entry_at(path, &self.place(path))
+    }
+
+    /// Whether something is at a path.
+    pub(crate) fn is_there(&self, path: &str) -> bool {
+        self.place(path).exists()
     }
 
     /// Makes an entry, in place of whatever the image has there. A file is there whole, with its owner and mode, or not at

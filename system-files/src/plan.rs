@@ -20,6 +20,7 @@ use genpack_spec::settings::Settings;
 use genpack_spec::text::Text;
 
 use crate::image_files::ImageFiles;
+pub(crate) use accounts::merge as merge_accounts;
 pub use identity::Identity;
 pub use time::clock_floor;
 

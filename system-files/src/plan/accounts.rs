@@ -1,6 +1,8 @@
 //! passwd(5), shadow(5), group(5) and gshadow(5) as tables: one line changes, and every other byte stays, also where it
 //! is no line of that kind.
 
+use std::collections::BTreeSet;
+
 /// A file of lines with fields between colons. The first field is the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Table {
@@ -27,9 +29,7 @@ impl Table {
 
     /// Returns the first line of this name: the one that holds (getpwnam(3) reads from the top).
     pub(super) fn find(&self, name: &str) -> Option<Row> {
-        self.lines
-            .iter()
-            .position(|line| fields(line).next() == Some(name.as_bytes()) && line.contains(&b':'))
+        self.position(name.as_bytes())
     }
 
     /// Returns a field, from 0; empty when the line has not so many.
@@ -67,15 +67,67 @@ impl Table {
         self.set(row, index, &format!("{members}{separator}{name}"));
     }
 
-    /// Adds a line at the end.
-    pub(super) fn push(&mut self, line: &str) {
+    fn names(&self) -> impl Iterator<Item = Vec<u8>> {
+        let lines = self.lines.iter().filter(|line| line.contains(&b':'));
+        lines.filter_map(|line| fields(line).next().map(<[u8]>::to_vec))
+    }
+
+    fn position(&self, name: &[u8]) -> Option<Row> {
+        self.lines
+            .iter()
+            .position(|line| fields(line).next() == Some(name) && line.contains(&b':'))
+    }
+
+    /// Returns the line of a name without its end.
+    fn line(&self, name: &[u8]) -> Option<&[u8]> {
+        let line = &self.lines[self.position(name)?];
+        Some(line.strip_suffix(b"\n").unwrap_or(line))
+    }
+
+    /// Puts a line in the place of the one of this name, or at the end; none takes it away.
+    fn replace(&mut self, name: &[u8], line: Option<&[u8]>) {
+        let whole = line.map(|line| [line, b"\n"].concat());
+        match (self.position(name), whole) {
+            (Some(row), Some(whole)) => self.lines[row] = whole,
+            (Some(row), None) => drop(self.lines.remove(row)),
+            (None, Some(whole)) => {
+                self.end_last_line();
+                self.lines.push(whole);
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn end_last_line(&mut self) {
         if let Some(last) = self.lines.last_mut()
             && !last.ends_with(b"\n")
         {
             last.push(b'\n');
         }
+    }
+
+    /// Adds a line at the end.
+    pub(super) fn push(&mut self, line: &str) {
+        self.end_last_line();
         self.lines.push(format!("{line}\n").into_bytes());
     }
+}
+
+/// Returns `current` with the lines that lead from `old` to `new`: by name, the first of each, and no other line.
+pub(crate) fn merge(current: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let (old, new) = (Table::parse(old), Table::parse(new));
+    let mut current = Table::parse(current);
+    let mut done = BTreeSet::new();
+    for name in [&new, &old].into_iter().flat_map(Table::names) {
+        if !done.insert(name.clone()) {
+            continue;
+        }
+        let line = new.line(&name);
+        if old.line(&name) != line {
+            current.replace(&name, line);
+        }
+    }
+    current.content()
 }
 
 fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -109,6 +161,19 @@ mod tests {
             table.content(),
             b"root:x:0:0:root:/root:/bin/bash\n\n# M\xfcller:\nbroken\nanna:x:1000:1000::/home/anna:/bin/sh:more\nben:x:1001\n"
         );
+    }
+
+    #[test]
+    fn only_what_the_settings_change_changes() {
+        let old = b"root:*::\nanna:OLD::\nben:BEN::\n";
+        let new = b"root:NEW::\nanna:OLD::\ncarl:CARL::\n";
+        let current = b"root:*::\n# mine\nanna:PASSWD::\nben:BEN::\npostfix:!::";
+        assert_eq!(
+            merge(current, old, new),
+            b"root:NEW::\n# mine\nanna:PASSWD::\npostfix:!::\ncarl:CARL::\n"
+        );
+        assert_eq!(merge(current, old, old), current);
+        assert_eq!(merge(b"", new, old), b"root:*::\nben:BEN::\n");
     }
 
     #[test]

@@ -62,6 +62,18 @@ impl ImageFiles {
             skeleton: skeleton(root)?,
         })
     }
+
+    /// Returns the content of a file of accounts; empty when there is none.
+    pub(crate) fn content(&self, path: &str) -> Vec<u8> {
+        let file = match path {
+            "/etc/passwd" => &self.passwd,
+            "/etc/shadow" => &self.shadow,
+            "/etc/group" => &self.group,
+            "/etc/gshadow" => &self.gshadow,
+            _ => &None,
+        };
+        file.as_ref().map_or(Vec::new(), |file| file.content.clone())
+    }
 }
 
 /// Returns a file; none when there is none. A link is not followed: it may lead out of the image.
