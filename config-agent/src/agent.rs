@@ -6,12 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use genpack_card::Card;
 use genpack_spec::layout::card::STATUS_TXT;
-use genpack_spec::report::{BootReport, LocalName, Notice, RunReport, ServiceReport, Severity};
+use genpack_spec::report::{BootReport, LocalName, Notice, RunReport, Severity};
 use genpack_spec::settings::Settings;
 use genpack_spec::status::{self, Moment};
 use genpack_spec::text;
+use genpack_spec::text::Text;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -22,6 +24,7 @@ use crate::mdns;
 use crate::net::network::Network;
 use crate::net::remembered::{self, Memory};
 use crate::notify::{Notifier, watchdog_interval};
+use crate::resolver::{PortDns, Stub};
 use crate::schedule::Schedule;
 use crate::services::{self, Event};
 use crate::{Paths, console, files, log as journal, report, resolver, status_file, time};
@@ -54,9 +57,16 @@ async fn live(options: Options) -> Result<()> {
     notifier.say("READY=1\nSTATUS=The network is set up.");
 
     let (sender, mut bus_events) = unbounded_channel();
-    let bus = services::run(paths.clone(), settings.services.clone(), options.patience, sender);
+    let (dns, known_dns) = watch::channel(Vec::new());
+    let bus = services::run(
+        paths.clone(),
+        settings.services.clone(),
+        known_dns,
+        options.patience,
+        sender,
+    );
     tokio::spawn(bus);
-    let mut reporter = Reporter::new(paths, settings, boot, notices, options.patience);
+    let mut reporter = Reporter::new(paths, settings, boot, notices, options.patience, dns);
     let mut names = mdns::Service::start();
     let mut watchdog = watchdog_interval().map(|every| {
         let mut ticks = tokio::time::interval(every);
@@ -127,8 +137,11 @@ struct Reporter {
     keeper: Keeper,
     memory: Memory,
     resolv_conf: String,
+    /// What each port knows about names, for the resolver.
+    dns: watch::Sender<Vec<PortDns>>,
+    stub: Stub,
+    resolver_problems: Vec<Text>,
     services_done: bool,
-    failed_units: Vec<String>,
     begin: Instant,
     patience: Duration,
     schedule: Schedule,
@@ -149,6 +162,7 @@ impl Reporter {
         boot: BootReport,
         notices: Vec<Notice>,
         patience: Duration,
+        dns: watch::Sender<Vec<PortDns>>,
     ) -> Reporter {
         Reporter {
             keeper: Keeper::new(&paths, &boot),
@@ -160,8 +174,10 @@ impl Reporter {
             bus_notice: None,
             run: RunReport::default(),
             resolv_conf: String::new(),
+            dns,
+            stub: Stub::None,
+            resolver_problems: Vec::new(),
             services_done: false,
-            failed_units: Vec::new(),
             begin: Instant::now(),
             patience,
             schedule: Schedule::new(),
@@ -181,7 +197,11 @@ impl Reporter {
             }
             Event::FailedUnits(units) => {
                 self.bus_notice = None;
-                self.failed_units = units;
+                self.run.failed_units = units;
+            }
+            Event::Resolver { stub, problems } => {
+                self.stub = stub;
+                self.resolver_problems = problems;
             }
             Event::Started => self.run.started = true,
             Event::Unavailable(reason) => {
@@ -193,21 +213,9 @@ impl Reporter {
                         reason
                     ),
                 });
-                self.run.services = self.unset_services();
+                self.run.services = services::unreachable_services(&self.settings.services);
             }
         }
-    }
-
-    fn unset_services(&self) -> Vec<ServiceReport> {
-        self.settings
-            .services
-            .iter()
-            .map(|(unit, wanted)| ServiceReport {
-                unit: unit.clone(),
-                wanted: *wanted,
-                problem: Some(services::unreachable(unit, *wanted)),
-            })
-            .collect()
     }
 
     /// Brings the reports under `/run` up to date, and finds out whether the card is.
@@ -227,29 +235,31 @@ impl Reporter {
             .managed_by_others()
             .map(|port| report::managed(&wishes, port));
         let links = ports.chain(managed).chain(report::missing(&wishes)).collect();
-        // A service that the settings ask for is told there, once.
-        let told = |unit: &str| {
-            let mut services = self.run.services.iter();
-            services.any(|service| service.unit.as_str() == unit && service.problem.is_some())
-        };
-        let offered = network.offered();
-        let servers = resolver::name_servers(&wishes, network.ports(), &offered);
+        let known = resolver::by_port(&wishes, network.ports(), &network.offered());
+        let resolver = self.resolver_problems.iter().map(|text| Notice {
+            severity: Severity::Error,
+            text: text.clone(),
+        });
         let run = RunReport {
             links,
-            failed_units: self
-                .failed_units
-                .iter()
-                .filter(|unit| !told(unit))
-                .cloned()
-                .collect(),
             last_good: self.keeper.report(),
             local_name,
-            dns: servers.iter().map(|server| server.address).collect(),
-            notices: self.notices.iter().chain(&self.bus_notice).cloned().collect(),
+            dns: resolver::name_servers(&known),
+            notices: self
+                .notices
+                .iter()
+                .chain(&self.bus_notice)
+                .cloned()
+                .chain(resolver)
+                .collect(),
             ..self.run.clone()
         };
-        let search = resolver::search_domains(&wishes, network.ports(), &offered);
-        self.write_resolv_conf(resolver::resolv_conf(&servers, &search));
+        self.write_resolv_conf(resolver::resolv_conf(&known, self.stub));
+        self.dns.send_if_modified(|told| {
+            let modified = *told != known;
+            *told = known;
+            modified
+        });
         if run != self.run || !self.published {
             self.run = run;
             self.published = true;

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod args;
+mod command;
 mod console;
 mod files;
 mod last_good;
@@ -20,6 +21,7 @@ mod resolver;
 mod schedule;
 mod services;
 mod status_file;
+pub mod system;
 mod time;
 pub mod wait_online;
 

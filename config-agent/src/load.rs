@@ -60,7 +60,8 @@ pub fn load(paths: &Paths) -> Loaded {
     }
 }
 
-fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
+/// Returns what a JSON file has; the error has its path.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, String> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
 }

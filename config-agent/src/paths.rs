@@ -57,6 +57,11 @@ impl Paths {
         self.at(layout::IMAGE_INFO)
     }
 
+    /// Returns the mount point of the image, where everything is as it was built.
+    pub fn system(&self) -> PathBuf {
+        self.at(layout::SYSTEM_MOUNT)
+    }
+
     /// Returns the card's mount point.
     pub fn card(&self) -> PathBuf {
         self.at(layout::BOOT_MOUNT)

@@ -9,7 +9,7 @@ use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::image::{Damage, ImageInfo};
 use genpack_spec::report::{
     AddressOrigin, AddressReport, BootReport, FailedUnit, LastGood, LinkKind, LinkReport, LocalName, Notice,
-    RunReport,     ServiceReport, SettingsFile, Severity,
+    RunReport, ServiceReport, SettingsFile, Severity,
 };
 use genpack_spec::settings::Method;
 use genpack_spec::status::{

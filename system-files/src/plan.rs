@@ -22,6 +22,7 @@ use genpack_spec::text::Text;
 use crate::image_files::ImageFiles;
 pub(crate) use accounts::merge as merge_accounts;
 pub use identity::Identity;
+pub use locale::layout_and_variant;
 pub use time::clock_floor;
 
 /// Something that must hold at a path of the running system.

@@ -3,11 +3,11 @@
 //! All of it happens in a task of its own after the agent has told systemd that it is ready, so a job that is ordered
 //! after the network never waits for itself.
 
+mod failing;
 mod implied;
-mod units;
+mod resolved;
+pub(crate) mod units;
 mod watch;
-
-pub use units::unreachable;
 
 pub use implied::wanted;
 
@@ -15,27 +15,46 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
-use genpack_spec::report::ServiceReport;
+use genpack_spec::report::{FailedUnit, ServiceReport};
 use genpack_spec::text;
 use genpack_spec::text::Text;
 use genpack_spec::types::UnitName;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 use zbus::Connection;
 use zbus::proxy::CacheProperties;
 use zbus_systemd::systemd1::ManagerProxy;
 
+use crate::resolver::{PortDns, Stub};
 use crate::{Paths, files};
+
+/// Returns the report about units while systemd is out of reach.
+pub fn unreachable_services(wanted: &BTreeMap<UnitName, bool>) -> Vec<ServiceReport> {
+    let report = |(unit, wanted): (&UnitName, &bool)| ServiceReport {
+        unit: unit.clone(),
+        wanted: *wanted,
+        problem: Some(units::unreachable(unit, *wanted)),
+    };
+    wanted.iter().map(report).collect()
+}
 
 /// What the bus brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// What came of every line of `[services]`.
     Services(Vec<ServiceReport>),
-    /// The units that have failed, by name.
-    FailedUnits(Vec<String>),
+    /// The units that have failed, in the order of their names.
+    FailedUnits(Vec<FailedUnit>),
     /// The machine has finished starting.
     Started,
+    /// Who answers when programs ask for names, and what of their servers it does not take: sentences.
+    Resolver {
+        /// Who answers.
+        stub: Stub,
+        /// Sentences.
+        problems: Vec<Text>,
+    },
     /// systemd can't be reached so far: a phrase.
     Unavailable(Text),
 }
@@ -50,6 +69,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 pub async fn run(
     paths: Paths,
     wanted: BTreeMap<UnitName, bool>,
+    dns: Receiver<Vec<PortDns>>,
     patience: Duration,
     events: UnboundedSender<Event>,
 ) {
@@ -76,7 +96,7 @@ pub async fn run(
         match outcome {
             Ok(manager) => {
                 (told, pause) = (true, PAUSES[0]);
-                if let Err(error) = serve(&paths, &manager, &mut wanted, &events).await {
+                if let Err(error) = serve(&paths, &manager, &mut wanted, &dns, &events).await {
                     log::warn!("The connection to systemd was lost: {error:#}");
                 }
             }
@@ -128,7 +148,7 @@ async fn connect(paths: &Paths) -> Result<ManagerProxy<'static>, Text> {
 }
 
 /// What went wrong in the other side's own words, without the name of the D-Bus error.
-fn plain(error: &zbus::Error) -> String {
+pub(crate) fn plain(error: &zbus::Error) -> String {
     match error {
         zbus::Error::MethodError(_, Some(text), _) => text.trim_end_matches('.').to_string(),
         other => other.to_string(),
@@ -140,6 +160,7 @@ async fn serve(
     paths: &Paths,
     manager: &ManagerProxy<'static>,
     wanted: &mut Option<BTreeMap<UnitName, bool>>,
+    dns: &Receiver<Vec<PortDns>>,
     events: &UnboundedSender<Event>,
 ) -> Result<()> {
     let services = async {
@@ -153,7 +174,8 @@ async fn serve(
     tokio::try_join!(
         services,
         watch::started(manager, events),
-        watch::failed_units(manager, events)
+        watch::failed_units(manager, events),
+        resolved::follow(manager.inner().connection(), dns.clone(), events)
     )?;
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! Units on and off.
 
+mod restore;
+
+pub use restore::restore;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -32,12 +36,7 @@ pub async fn set(
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
-    let mut work = Work {
-        paths,
-        manager,
-        unit_path: manager.unit_path().await?,
-        files_changed: false,
-    };
+    let mut work = Work::new(paths, manager).await?;
     let mut problems: HashMap<&UnitName, Text> = HashMap::new();
     for (unit, on) in wanted {
         if let Err(problem) = work.prepare(unit, *on).await {
@@ -85,7 +84,16 @@ struct Work<'a> {
     files_changed: bool,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    async fn new(paths: &'a Paths, manager: &'a ManagerProxy<'static>) -> zbus::Result<Work<'a>> {
+        Ok(Work {
+            paths,
+            manager,
+            unit_path: manager.unit_path().await?,
+            files_changed: false,
+        })
+    }
+
     /// Sets masks and links. The error is a sentence.
     async fn prepare(&mut self, unit: &UnitName, on: bool) -> Result<(), Text> {
         if !self.exists(unit) {
@@ -181,15 +189,19 @@ impl Work<'_> {
     /// Returns `LoadState` and `ActiveState`.
     async fn state(&self, unit: &UnitName) -> Result<(String, String), String> {
         let ask = async {
-            let path = self.manager.load_unit(unit.to_string()).await?;
-            let proxy = UnitProxy::builder(self.manager.inner().connection())
-                .path(path)
-                .cache_properties(CacheProperties::No)
-                .build()
-                .await?;
+            let proxy = self.unit(unit.as_str()).await?;
             zbus::Result::Ok((proxy.load_state().await?, proxy.active_state().await?))
         };
         ask.await.map_err(|error| plain(&error))
+    }
+
+    async fn unit(&self, name: &str) -> zbus::Result<UnitProxy<'static>> {
+        let path = self.manager.load_unit(name.to_string()).await?;
+        UnitProxy::builder(self.manager.inner().connection())
+            .path(path)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await
     }
 }
 

@@ -5,10 +5,13 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use futures_util::StreamExt;
 use tokio::sync::mpsc::UnboundedSender;
-use zbus::{MatchRule, MessageStream};
-use zbus_systemd::systemd1::ManagerProxy;
+use tokio::time::Instant;
+use zbus::proxy::CacheProperties;
+use zbus::{MatchRule, MessageStream, OwnedObjectPath};
+use zbus_systemd::systemd1::{ManagerProxy, ServiceProxy};
 
 use super::Event;
+use super::failing::{self, Failing, RESTARTS, Seen};
 
 /// Says once that the machine has finished starting.
 pub async fn started(manager: &ManagerProxy<'static>, events: &UnboundedSender<Event>) -> Result<()> {
@@ -24,6 +27,16 @@ pub async fn started(manager: &ManagerProxy<'static>, events: &UnboundedSender<E
 /// Unit changes within this time lead to one question.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// States and sub-states that matter here.
+const UNWELL: [&str; 6] = [
+    "failed",
+    "auto-restart",
+    "auto-restart-queued",
+    "activating",
+    "deactivating",
+    "reloading",
+];
+
 /// Tells which units have failed: now and whenever that changes. Returns only with an error.
 pub async fn failed_units(manager: &ManagerProxy<'static>, events: &UnboundedSender<Event>) -> Result<()> {
     let rule = MatchRule::builder()
@@ -35,26 +48,75 @@ pub async fn failed_units(manager: &ManagerProxy<'static>, events: &UnboundedSen
         .add_arg("org.freedesktop.systemd1.Unit")
         .build()?;
     let mut changes = MessageStream::for_match_rule(rule, manager.inner().connection(), None).await?;
+    let mut failing = Failing::default();
     let mut last = None;
     loop {
-        let failed = manager.list_units_filtered(vec!["failed".into()]).await?;
-        let mut names: Vec<String> = failed.into_iter().map(|unit| unit.0).collect();
-        names.sort();
-        if last.as_ref() != Some(&names) {
-            drop(events.send(Event::FailedUnits(names.clone())));
-            last = Some(names);
+        let seen = look(manager).await?;
+        let new = failing.update(&seen, Instant::now());
+        if !new.is_empty() {
+            read_beside(&mut changes, failing::ask(&new, &mut failing)).await?;
         }
-        if changes.next().await.is_none() {
-            bail!("the system bus closed the connection");
+        let report = failing.report();
+        if last.as_ref() != Some(&report) {
+            drop(events.send(Event::FailedUnits(report.clone())));
+            last = Some(report);
         }
-        // The rest of the same burst is read, and not only left to wait: a full queue would hold up every answer too.
-        let quiet = tokio::time::sleep(QUIET);
-        tokio::pin!(quiet);
-        loop {
-            tokio::select! {
-                () = &mut quiet => break,
-                change = changes.next() => if change.is_none() { break },
-            }
+        let due = failing.due();
+        tokio::select! {
+            change = changes.next() => if change.is_none() { bail!(CLOSED) },
+            () = at(due) => continue,
+        }
+        read_beside(&mut changes, tokio::time::sleep(QUIET)).await?;
+    }
+}
+
+const CLOSED: &str = "the system bus closed the connection";
+
+async fn at(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for something. Meanwhile changes are read, and not only left to wait: a full queue would hold up every answer too.
+async fn read_beside(changes: &mut MessageStream, what: impl Future<Output = ()>) -> Result<()> {
+    tokio::pin!(what);
+    loop {
+        tokio::select! {
+            () = &mut what => return Ok(()),
+            change = changes.next() => if change.is_none() { bail!(CLOSED) },
         }
     }
+}
+
+async fn look(manager: &ManagerProxy<'static>) -> Result<Seen> {
+    let states = UNWELL.map(String::from).to_vec();
+    let mut seen = Seen::default();
+    for unit in manager.list_units_filtered(states).await? {
+        let (name, active, sub, path) = (unit.0, unit.3, unit.4, unit.6);
+        let fails = match sub.as_str() {
+            // Between two attempts of a service that does not stay alive.
+            "auto-restart" | "auto-restart-queued" => restarts(manager, path).await >= RESTARTS,
+            _ => active == "failed",
+        };
+        match fails {
+            true => seen.failing.insert(name),
+            false => seen.busy.insert(name),
+        };
+    }
+    Ok(seen)
+}
+
+/// Returns how often systemd has restarted a service by itself; 0 when it is gone meanwhile.
+async fn restarts(manager: &ManagerProxy<'static>, path: OwnedObjectPath) -> u32 {
+    let ask = async {
+        let service = ServiceProxy::builder(manager.inner().connection())
+            .path(path)
+            .cache_properties(CacheProperties::No)
+            .build()
+            .await?;
+        service.n_restarts().await
+    };
+    ask.await.unwrap_or(0)
 }

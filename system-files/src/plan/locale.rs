@@ -1,6 +1,7 @@
 //! Language and keyboard.
 
 use genpack_spec::settings::System;
+use genpack_spec::types::Keyboard;
 
 use super::{Entry, absent, file};
 
@@ -14,11 +15,7 @@ pub(super) fn entries(system: &System) -> Vec<Entry> {
         entries.push(file("/etc/default/locale", 0o644, content));
     }
     if let Some(keyboard) = &system.keyboard {
-        // A layout of XKB with its variant, such as us-intl; no layout's own name has a hyphen.
-        let (layout, variant) = keyboard
-            .as_str()
-            .split_once('-')
-            .unwrap_or((keyboard.as_str(), ""));
+        let (layout, variant) = layout_and_variant(keyboard);
         // keyboard(5): what Debian's console-setup makes the console's keymap of.
         let xkb = format!(
             "XKBMODEL=\"pc105\"\nXKBLAYOUT=\"{layout}\"\nXKBVARIANT=\"{variant}\"\nXKBOPTIONS=\"\"\nBACKSPACE=\"guess\"\n"
@@ -35,6 +32,12 @@ pub(super) fn entries(system: &System) -> Vec<Entry> {
         entries.push(absent("/etc/console-setup/cached_setup_keyboard.sh"));
     }
     entries
+}
+
+/// Returns XKB's layout and its variant, of `us-intl` for example; no layout's own name has a hyphen.
+pub fn layout_and_variant(keyboard: &Keyboard) -> (&str, &str) {
+    let name = keyboard.as_str();
+    name.split_once('-').unwrap_or((name, ""))
 }
 
 #[cfg(test)]
