@@ -5,7 +5,10 @@ use genpack_tests::{Device, SshKey};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-crate::under_both_firmwares!(a_service_is_off_while_the_file_says_so);
+crate::under_both_firmwares!(
+    a_service_is_off_while_the_file_says_so,
+    a_program_that_fails_is_quoted
+);
 
 fn a_service_is_off_while_the_file_says_so(firmware: &Firmware) {
     let key = SshKey::generate();
@@ -38,5 +41,27 @@ fn a_service_is_off_while_the_file_says_so(firmware: &Firmware) {
     assert_eq!(
         running.run(&key, "systemctl is-active getty@tty3 || true"),
         "inactive"
+    );
+}
+
+fn a_program_that_fails_is_quoted(firmware: &Firmware) {
+    let key = SshKey::generate();
+    let device = Device::new("quoted", firmware);
+    device.write_settings(format!("[ssh]\r\nkey = {}\r\n", key.public()));
+    let running = device.switch_on();
+    assert_eq!(running.wait_for_status(), "well");
+    running.run(
+        &key,
+        r"systemd-run --quiet --unit=pump sh -c 'echo the pump starts; printf \\033[31mno water\\033[0m; exit 3'",
+    );
+    assert_eq!(running.wait_for_status(), "1 problem");
+    let status = running.switch_off().status();
+    assert!(
+        status.starts_with("The program pump.service has failed.\n"),
+        "{status}"
+    );
+    assert!(
+        status.contains("\npump.service:\n  the pump starts\n  no water\n"),
+        "{status}"
     );
 }
