@@ -1,11 +1,29 @@
 //! Writing to the card so that pulling it, or the plug, at any moment leaves the old file or the new one.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
+
+/// One change of the card. Paths are relative to its root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// The file has this content.
+    Write {
+        /// Which file.
+        path: String,
+        /// What is in it.
+        content: Vec<u8>,
+    },
+    /// The file is not there.
+    Remove {
+        /// Which file.
+        path: String,
+    },
+}
 
 /// The mounted boot partition.
 #[derive(Debug, Clone)]
@@ -44,6 +62,52 @@ impl Card {
         let path = self.root.join(path);
         atomic_write(&path, bytes).with_context(|| format!("writing {}", path.display()))
     }
+
+    /// Reads a file of at most `limit` bytes; none when there is none, an error when there is something else.
+    pub fn read_bounded(&self, path: &str, limit: usize) -> io::Result<Option<Vec<u8>>> {
+        let file = match File::open(self.root.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let mut bytes = Vec::new();
+        file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        match bytes.len() > limit {
+            true => Err(io::ErrorKind::FileTooLarge.into()),
+            false => Ok(Some(bytes)),
+        }
+    }
+
+    /// Carries out steps, each as [`Card::write`] does, in their order; ends at the first that fails.
+    pub fn carry_out(&self, steps: &[Step]) -> Result<()> {
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let _writable = Writable::make(&self.root)?;
+        steps.iter().try_for_each(|step| step.carry_out(&self.root))
+    }
+}
+
+impl Step {
+    /// Carries it out below a folder that can be written.
+    pub(crate) fn carry_out(&self, root: &Path) -> Result<()> {
+        match self {
+            Step::Write { path, content } => {
+                let path = root.join(path);
+                atomic_write(&path, content).with_context(|| format!("writing {}", path.display()))
+            }
+            Step::Remove { path } => {
+                let path = root.join(path);
+                remove(&path).with_context(|| format!("removing {}", path.display()))
+            }
+        }
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()),
+    }
 }
 
 fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -69,7 +133,11 @@ fn atomic_write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// The time during which the card can be written; read-only again when dropped.
 struct Writable<'a> {
     root: &'a Path,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// Writers of one program take turns: the end of one write would make the card read-only under the other.
+static TURN: Mutex<()> = Mutex::new(());
 
 const RESTRICTIONS: MsFlags = MsFlags::MS_NOSUID
     .union(MsFlags::MS_NODEV)
@@ -77,8 +145,9 @@ const RESTRICTIONS: MsFlags = MsFlags::MS_NOSUID
 
 impl<'a> Writable<'a> {
     fn make(root: &'a Path) -> Result<Writable<'a>> {
+        let alone = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         remount(root, MsFlags::empty()).context("making the card writable (is it locked or worn out?)")?;
-        Ok(Writable { root })
+        Ok(Writable { root, _alone: alone })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use genpack_spec::status::Room;
@@ -12,13 +13,36 @@ use tokio::io::unix::AsyncFd;
 
 /// Replaces a file on a tmpfs so that readers see the old text or the new one; makes its directory.
 pub fn write_atomic(path: &Path, text: &str) -> io::Result<()> {
+    replace(path, text.as_bytes(), 0o644)
+}
+
+/// Does the same with a file that only root may read, because it holds secrets.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, 0o600)
+}
+
+/// Removes a file; one that is not there is no error.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let temporary = folder.join(name);
-    File::create(&temporary)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
+    // What an earlier attempt left may have another mode.
+    remove(&temporary)?;
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&temporary)
+        .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, path))
         .inspect_err(|_| drop(fs::remove_file(&temporary)))
 }

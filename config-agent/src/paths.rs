@@ -37,6 +37,31 @@ impl Paths {
         self.at(layout::SETTINGS_INI)
     }
 
+    /// Returns where the settings are kept with which PID 1 made this start.
+    pub fn boot_settings(&self) -> PathBuf {
+        self.at(layout::BOOT_SETTINGS_JSON)
+    }
+
+    /// Returns where PID 1 left what tells this device from another.
+    pub fn machine(&self) -> PathBuf {
+        self.at(layout::MACHINE_JSON)
+    }
+
+    /// Returns where the trial is kept that is on.
+    pub fn trial(&self) -> PathBuf {
+        self.at(layout::TRIAL_JSON)
+    }
+
+    /// Returns where the file is that is on trial.
+    pub fn trial_file(&self) -> PathBuf {
+        self.at(layout::TRIAL_INI)
+    }
+
+    /// Returns where [`Paths::settings_file`] is kept meanwhile.
+    pub fn before_file(&self) -> PathBuf {
+        self.at(layout::BEFORE_INI)
+    }
+
     /// Returns where it is told what the image has.
     pub fn facts(&self) -> PathBuf {
         self.at(layout::FACTS)

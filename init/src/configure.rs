@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use genpack_card::{Card, FoundSettings};
+use genpack_card::conceal::{self, Plain};
+use genpack_card::{Card, FoundSettings, password};
 use genpack_spec::cmdline::Cmdline;
+use genpack_spec::facts::Device;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::layout::card::LAST_GOOD_INI;
@@ -18,13 +20,12 @@ use genpack_spec::types::{Hostname, TimeZone};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_settime};
 
-use crate::conceal::{self, Plain};
 use crate::failure::language;
 use crate::identity::Identity;
 use crate::log::{self, Log};
 use crate::settings::Reader;
 use crate::system::NEW_ROOT;
-use crate::{password, wired};
+use crate::{random, trial, wired};
 use genpack_system_files::files::Roots;
 use genpack_system_files::image_files::ImageFiles;
 use genpack_system_files::plan;
@@ -38,14 +39,14 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         run: Path::new("/"),
     };
     let default_hostname = Hostname::default_for(&image.name, wired::first_mac(Path::new("/sys/class/net")));
-    let reader = Reader::new(Path::new(layout::SYSTEM_MOUNT), &default_hostname);
+    let reader = Reader::new(Path::new(layout::SYSTEM_MOUNT), default_hostname.clone());
     // What [match ...] can be written for.
     log::info(&format!("{:?}", reader.machine));
-    let found = genpack_card::read_settings(card.root());
+    let found = trial::take_back(&card, log);
     let parsed = reader.parse(&found.bytes);
     let mut settings = parsed.settings;
     let plain = conceal::plain_passwords(&settings);
-    if let Err(error) = password::hash_all(&mut settings) {
+    if let Err(error) = password::hash_all(&mut settings, &random::fill) {
         log.notice(
             Severity::Error,
             text!(
@@ -86,6 +87,11 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         notices: std::mem::take(&mut log.notices),
         timings: log.timings.clone(),
     };
+    let device = Device {
+        default_hostname,
+        machine: reader.machine,
+    };
+    hand_over(layout::MACHINE_JSON, &device, &roots)?;
     hand_over(layout::SETTINGS_JSON, &settings, &roots)?;
     hand_over(layout::BOOT_REPORT_JSON, &report, &roots)
 }
@@ -95,7 +101,7 @@ fn carry_out(
     settings: &Settings,
     hostname: &Hostname,
     identity: &Identity,
-    reader: &Reader<'_>,
+    reader: &Reader,
     roots: &Roots<'_>,
     log: &mut Log,
 ) -> Result<()> {
@@ -143,7 +149,7 @@ fn conceal_passwords(
     found: &FoundSettings,
     plain: &Plain,
     applied: &Settings,
-    reader: &Reader<'_>,
+    reader: &Reader,
     log: &mut Log,
 ) -> Option<Vec<u8>> {
     let SettingsFile::Read { name } = &found.state else {
@@ -151,7 +157,7 @@ fn conceal_passwords(
     };
     let parse = |bytes: &[u8]| reader.parse(bytes).settings;
     let outcome =
-        conceal::conceal(&found.bytes, plain, applied, &reader.facts, &parse).and_then(|concealed| {
+        conceal::conceal(&found.bytes, plain, applied, &reader.facts, &parse, &random::fill).and_then(|concealed| {
             let Some(bytes) = concealed else {
                 return Ok(found.bytes.clone());
             };
@@ -197,7 +203,7 @@ fn leave_file(on_card: &[u8], roots: &Roots<'_>) {
 }
 
 /// Does the same to the copy that was kept of earlier settings, in case somebody put one there by hand.
-fn conceal_last_good(card: &Card, reader: &Reader<'_>) -> Result<(), Text> {
+fn conceal_last_good(card: &Card, reader: &Reader) -> Result<(), Text> {
     let failure = |error: anyhow::Error| Text::verbatim(format!("{error:#}"));
     let Some(bytes) = card.read(LAST_GOOD_INI).map_err(failure)? else {
         return Ok(());
@@ -205,8 +211,8 @@ fn conceal_last_good(card: &Card, reader: &Reader<'_>) -> Result<(), Text> {
     let parse = |bytes: &[u8]| reader.parse(bytes).settings;
     let mut settings = parse(&bytes);
     let plain = conceal::plain_passwords(&settings);
-    password::hash_all(&mut settings).map_err(failure)?;
-    match conceal::conceal(&bytes, &plain, &settings, &reader.facts, &parse)? {
+    password::hash_all(&mut settings, &random::fill).map_err(failure)?;
+    match conceal::conceal(&bytes, &plain, &settings, &reader.facts, &parse, &random::fill)? {
         Some(concealed) => card.write(LAST_GOOD_INI, &concealed).map_err(failure),
         None => Ok(()),
     }

@@ -41,7 +41,7 @@ pub fn language(settings: &Settings, image: Language) -> Language {
 fn language_of_card() -> Language {
     let read = || {
         let hostname = Hostname::default_for("", None);
-        let reader = Reader::new(Path::new(layout::SYSTEM_MOUNT), &hostname);
+        let reader = Reader::new(Path::new(layout::SYSTEM_MOUNT), hostname);
         let found = read_settings(Path::new(layout::BOOT_MOUNT));
         let image = system::image_info().map(|image| image.language);
         language(&reader.parse(&found.bytes).settings, image.unwrap_or_default())

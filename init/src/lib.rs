@@ -7,7 +7,6 @@ pub mod boot;
 pub mod shutdown;
 
 mod boot_partition;
-mod conceal;
 mod configure;
 mod devices;
 mod failure;
@@ -18,9 +17,9 @@ mod log;
 mod loop_device;
 mod machine;
 mod mounts;
-mod password;
 mod random;
 mod settings;
 mod switch_root;
 mod system;
+mod trial;
 mod wired;

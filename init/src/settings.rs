@@ -7,27 +7,27 @@ use anyhow::Result;
 use genpack_spec::facts::{Facts, Machine};
 use genpack_spec::layout;
 use genpack_spec::system_ini::{self, Context, Parsed};
-use genpack_spec::types::{Hostname, TimeZone};
+use genpack_spec::types::Hostname;
 
 use crate::{log, machine};
 
 /// Everything that the meaning of a `system.ini` depends on besides its bytes.
-pub struct Reader<'a> {
+pub struct Reader {
     /// What the system image has.
     pub facts: Facts,
     /// What it runs on.
     pub machine: Machine,
     /// The host name that holds when the file gives none.
-    pub default_hostname: &'a Hostname,
+    pub default_hostname: Hostname,
 }
 
-impl<'a> Reader<'a> {
+impl Reader {
     /// Returns the reader for this machine and the system image that is mounted at `system`.
-    pub fn new(system: &Path, default_hostname: &'a Hostname) -> Reader<'a> {
+    pub fn new(system: &Path, default_hostname: Hostname) -> Reader {
         Reader {
             facts: facts(system).unwrap_or_else(|error| {
                 log::warn(&format!("what the image has can't be read: {error:#}"));
-                nothing_known()
+                Facts::of_silent_image()
             }),
             machine: machine::read(Path::new("/")),
             default_hostname,
@@ -37,7 +37,7 @@ impl<'a> Reader<'a> {
     /// Returns what the bytes of a file come to. Never fails: what can't be read gives the defaults.
     pub fn parse(&self, bytes: &[u8]) -> Parsed {
         let context = Context {
-            default_hostname: self.default_hostname,
+            default_hostname: &self.default_hostname,
             facts: &self.facts,
             machine: Some(&self.machine),
         };
@@ -48,14 +48,4 @@ impl<'a> Reader<'a> {
 fn facts(system: &Path) -> Result<Facts> {
     let path = system.join(layout::FACTS.trim_start_matches('/'));
     Ok(serde_json::from_slice(&fs::read(&path)?)?)
-}
-
-/// An image that does not say what it has: a name that it lacks must not become a link to nowhere.
-fn nothing_known() -> Facts {
-    Facts {
-        time_zones: Some(vec![TimeZone::utc()]),
-        locales: Some(Vec::new()),
-        keyboards: Some(Vec::new()),
-        ..Facts::default()
-    }
 }

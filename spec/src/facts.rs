@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::declared::DeclaredSection;
-use crate::types::{Keyboard, Locale, MacAddress, TimeZone, UnitName, UserName};
+use crate::types::{Hostname, Keyboard, Locale, MacAddress, TimeZone, UnitName, UserName};
 
 /// What an image has. None: not known, so that everything that could be right is taken as right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +79,16 @@ impl Feature {
 }
 
 impl Facts {
+    /// Returns what holds for an image that does not say what it has: a name that it lacks must not become a link to nowhere.
+    pub fn of_silent_image() -> Facts {
+        Facts {
+            time_zones: Some(vec![TimeZone::utc()]),
+            locales: Some(Vec::new()),
+            keyboards: Some(Vec::new()),
+            ..Facts::default()
+        }
+    }
+
     /// Whether a device with this image does what a setting of this feature asks.
     pub fn has(&self, feature: Feature) -> bool {
         self.features
@@ -111,6 +121,15 @@ impl Facts {
                 .cloned(),
         }
     }
+}
+
+/// What PID 1 found out about the device besides its image, for whoever reads a `system.ini` later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// The host name that holds when the file gives none.
+    pub default_hostname: Hostname,
+    /// The machine.
+    pub machine: Machine,
 }
 
 /// What tells one machine from another, for `[match ...]`.

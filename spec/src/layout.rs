@@ -34,6 +34,10 @@ pub mod card {
     pub const LAST_GOOD_INI: &str = "boot/state/last-good.ini";
     /// The addresses that DHCP servers gave, to ask for them again at the next start.
     pub const LEASES: &str = "boot/state/leases";
+    /// There while the settings file is on trial: which file, and what it was before.
+    pub const PENDING_JSON: &str = "boot/state/pending.json";
+    /// The settings file as it was before the trial.
+    pub const PREVIOUS_INI: &str = "boot/state/previous.ini";
 
     /// Returns the directory of a boot slot, for example `boot/a`.
     pub fn slot_dir(slot: crate::cmdline::Slot) -> String {
@@ -59,6 +63,16 @@ pub const SETTINGS_JSON: &str = "/run/genpack/settings.json";
 /// The `system.ini` that this start was made with, as it is on the card now; absent when it still holds a plain password.
 /// For root only.
 pub const SETTINGS_INI: &str = "/run/genpack/system.ini";
+/// The settings with which PID 1 made this start, once others have taken their place in [`SETTINGS_JSON`]. For root only.
+pub const BOOT_SETTINGS_JSON: &str = "/run/genpack/boot-settings.json";
+/// What tells this device from another ([`crate::facts::Device`]), as PID 1 found it.
+pub const MACHINE_JSON: &str = "/run/genpack/machine.json";
+/// The trial of settings that is on: until when, and what held before it. For root only.
+pub const TRIAL_JSON: &str = "/run/genpack/trial.json";
+/// The file that is on trial. For root only.
+pub const TRIAL_INI: &str = "/run/genpack/trial.ini";
+/// [`SETTINGS_INI`] as it was before the trial. For root only.
+pub const BEFORE_INI: &str = "/run/genpack/before.ini";
 /// Directory of the settings that the blueprint declares, one `.env` and one `.json` file for each section.
 pub const OWN_SETTINGS_DIR: &str = "/run/genpack/settings";
 /// What PID 1 found and did ([`crate::report::BootReport`]).
@@ -88,6 +102,8 @@ pub const FACTS: &str = "/usr/lib/genpack/facts.json";
 pub const BOOT_FILES_DIR: &str = "/usr/lib/genpack/boot";
 /// The config agent's place inside `system.img`.
 pub const CONFIG_AGENT: &str = "/usr/lib/genpack/genpack-config-agent";
+/// The command for people on the device: a link to [`CONFIG_AGENT`].
+pub const CONFIG_COMMAND: &str = "/usr/bin/genpack-config";
 /// Time zones inside `system.img`.
 pub const ZONEINFO: &str = "/usr/share/zoneinfo";
 /// The checker of the card's file system with all its libraries, inside `system.img`.

@@ -11,7 +11,7 @@ use genpack_spec::text;
 use genpack_spec::text::Text;
 use genpack_spec::types::{PasswordHash, Secret, UserName};
 
-use crate::password;
+use crate::{Random, password};
 
 /// Plain passwords of the settings, by user.
 pub type Plain = BTreeMap<UserName, Secret>;
@@ -25,7 +25,8 @@ pub fn plain_passwords(settings: &Settings) -> Plain {
 }
 
 /// Returns a file without plain passwords; none when it has none. `plain` are those that hold, `applied` the settings with
-/// their hashes, and `parse` reads a file into settings: the new file must come to just what was applied.
+/// their hashes, and `parse` reads a file into settings: the new file must come to just what was applied. `random` gives
+/// salts.
 ///
 /// # Errors
 ///
@@ -36,6 +37,7 @@ pub fn conceal(
     applied: &Settings,
     facts: &Facts,
     parse: &dyn Fn(&[u8]) -> Settings,
+    random: Random,
 ) -> Result<Option<Vec<u8>>, Text> {
     if !has_plain_lines(bytes) {
         return match plain.is_empty() {
@@ -61,7 +63,7 @@ pub fn conceal(
         let hash: PasswordHash = match applied.filter(|_| in_force) {
             Some(hash) => hash,
             // A line that does not count, or not on this machine, holds somebody's password all the same.
-            None => password::hash(&line.value).map_err(|error| Text::verbatim(format!("{error:#}")))?,
+            None => password::hash(&line.value, random).map_err(|error| Text::verbatim(format!("{error:#}")))?,
         };
         concealed =
             replace_line(&concealed, line.line, &line.hash_key, hash.reveal()).map_err(Text::verbatim)?;
@@ -92,9 +94,17 @@ fn without_old_hashes(bytes: &[u8], facts: &Facts) -> Result<Vec<u8>, Text> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
     use genpack_spec::system_ini::{self, Context};
 
     use super::*;
+
+    /// Salts that differ, as all that matters here.
+    fn random(buffer: &mut [u8]) {
+        static COUNT: AtomicU8 = AtomicU8::new(0);
+        buffer.fill(COUNT.fetch_add(1, Ordering::Relaxed));
+    }
 
     fn parse(bytes: &[u8]) -> Settings {
         let context = Context {
@@ -108,8 +118,8 @@ mod tests {
     fn concealed(bytes: &[u8]) -> Result<Option<Vec<u8>>, Text> {
         let mut settings = parse(bytes);
         let plain = plain_passwords(&settings);
-        password::hash_all(&mut settings).unwrap();
-        conceal(bytes, &plain, &settings, &Facts::default(), &parse)
+        password::hash_all(&mut settings, &random).unwrap();
+        conceal(bytes, &plain, &settings, &Facts::default(), &parse, &random)
     }
 
     fn text(bytes: &[u8]) -> String {
@@ -144,7 +154,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_now_replaces_what_was_hashed_before() {
-        let old = password::hash(&Secret::new("old")).unwrap();
+        let old = password::hash(&Secret::new("old"), &random).unwrap();
         for order in [
             ["password = new", "password_hash = OLD"],
             ["password_hash = OLD", "password = new"],
@@ -167,7 +177,7 @@ mod tests {
     fn files_without_plain_passwords_are_left_alone() {
         assert_eq!(concealed(b"[user anna]\nshell = /bin/sh\n").unwrap(), None);
         assert_eq!(concealed(b"").unwrap(), None);
-        let hash = password::hash(&Secret::new("x")).unwrap();
+        let hash = password::hash(&Secret::new("x"), &random).unwrap();
         let file = format!("[user anna]\npassword_hash = {}\n", hash.reveal());
         assert_eq!(concealed(file.as_bytes()).unwrap(), None);
     }
@@ -177,21 +187,22 @@ mod tests {
         let plain: Plain = [("anna".parse().unwrap(), Secret::new("a"))].into();
         let settings = Settings::default();
         let rtf = b"{\\rtf1\\ansi [user anna]\\par\npassword = a\\par\n}";
-        assert!(conceal(rtf, &plain, &settings, &Facts::default(), &parse).is_err());
+        assert!(conceal(rtf, &plain, &settings, &Facts::default(), &parse, &random).is_err());
         // The parser sees something else in it than is found here.
         let other = |_: &[u8]| Settings::default();
         let mut applied = parse(b"[user anna]\npassword = a\n");
-        password::hash_all(&mut applied).unwrap();
+        password::hash_all(&mut applied, &random).unwrap();
         assert!(
             conceal(
                 b"[user anna]\npassword = a\n",
                 &plain,
                 &applied,
                 &Facts::default(),
-                &other
+                &other,
+                &random
             )
             .is_err()
         );
-        assert!(conceal(b"[guest]\n", &plain, &applied, &Facts::default(), &other).is_err());
+        assert!(conceal(b"[guest]\n", &plain, &applied, &Facts::default(), &other, &random).is_err());
     }
 }
