@@ -63,7 +63,9 @@ pub fn conceal(
         let hash: PasswordHash = match applied.filter(|_| in_force) {
             Some(hash) => hash,
             // A line that does not count, or not on this machine, holds somebody's password all the same.
-            None => password::hash(&line.value, random).map_err(|error| Text::verbatim(format!("{error:#}")))?,
+            None => {
+                password::hash(&line.value, random).map_err(|error| Text::verbatim(format!("{error:#}")))?
+            }
         };
         concealed =
             replace_line(&concealed, line.line, &line.hash_key, hash.reveal()).map_err(Text::verbatim)?;

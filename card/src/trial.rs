@@ -69,9 +69,7 @@ pub fn confirm() -> Vec<Step> {
 
 /// Returns what becomes of a trial that is on, and the steps to it; none when there is no trial. `read` returns a file of
 /// the card, none when there is none.
-pub fn take_back(
-    read: &dyn Fn(&str, usize) -> io::Result<Option<Vec<u8>>>,
-) -> Option<(Outcome, Vec<Step>)> {
+pub fn take_back(read: &dyn Fn(&str, usize) -> io::Result<Option<Vec<u8>>>) -> Option<(Outcome, Vec<Step>)> {
     let journal = match read(PENDING_JSON, JOURNAL_LIMIT) {
         Ok(None) => return None,
         Ok(Some(bytes)) => serde_json::from_slice::<Journal>(&bytes).map_err(|error| error.to_string()),
@@ -215,7 +213,9 @@ mod tests {
 
     /// Carries out whole steps, and of the next one what a power cut leaves.
     fn until(steps: &[Step], whole: usize, cut: usize, root: &Path) {
-        steps[..whole].iter().for_each(|step| step.carry_out(root).unwrap());
+        steps[..whole]
+            .iter()
+            .for_each(|step| step.carry_out(root).unwrap());
         if let Some(step) = steps.get(whole) {
             cut_off(step, root, cut);
         }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::appliance::{self, Adoption, Snapshot};
 use crate::args::Options;
 use crate::last_good::{self, Keeper};
 use crate::load::{self, Loaded};
@@ -68,6 +69,7 @@ async fn live(options: Options) -> Result<()> {
     tokio::spawn(bus);
     let mut reporter = Reporter::new(paths, settings, boot, notices, options.patience, dns);
     let mut names = mdns::Service::start();
+    let mut appliance = appliance::start(&reporter.paths, reporter.snapshot());
     let mut watchdog = watchdog_interval().map(|every| {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -79,11 +81,21 @@ async fn live(options: Options) -> Result<()> {
             reporter.boot.hostname.short(),
             network.ports(),
         ));
-        reporter.update(&network, names.name());
+        if reporter.update(&network, names.name()) {
+            appliance.snapshots.send_replace(Arc::new(reporter.snapshot()));
+        }
         let due = reporter.due();
         tokio::select! {
             () = network.event() => network.pass(&reporter.settings).await,
             Some(event) = bus_events.recv() => reporter.absorb(event),
+            Some(order) = appliance.orders.recv() => {
+                reporter.adopt(order.adoption);
+                network.pass(&reporter.settings).await;
+                wanted.send_replace(reporter.settings.services.clone());
+                appliance.snapshots.send_replace(Arc::new(reporter.snapshot()));
+                // Whoever gave the order may have ended.
+                let _ = order.done.send(());
+            }
             () = at(due) => reporter.write(Instant::now()),
             () = at(reporter.memory_due()) => reporter.write_memory(Instant::now()),
             outcome = finished(&mut reporter.writing) => reporter.wrote(outcome),
@@ -131,6 +143,8 @@ struct Reporter {
     boot: BootReport,
     /// What was found before the loop began.
     notices: Vec<Notice>,
+    /// What there is to say about a change of the settings.
+    change_notices: Vec<Notice>,
     /// Systemd can't be reached.
     bus_notice: Option<Notice>,
     run: RunReport,
@@ -171,6 +185,7 @@ impl Reporter {
             settings,
             boot,
             notices,
+            change_notices: Vec::new(),
             bus_notice: None,
             run: RunReport::default(),
             resolv_conf: String::new(),
@@ -186,6 +201,23 @@ impl Reporter {
             writing: None,
             published: false,
         }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            settings: self.settings.clone(),
+            boot: self.boot.clone(),
+            run: self.run.clone(),
+        }
+    }
+
+    /// Takes over settings; their files are under `/run` already.
+    fn adopt(&mut self, adoption: Adoption) {
+        self.settings = adoption.settings;
+        self.boot = adoption.boot;
+        self.change_notices = adoption.notices;
+        self.keeper = Keeper::new(&self.paths, &self.boot);
+        self.published = false;
     }
 
     fn absorb(&mut self, event: Event) {
@@ -218,8 +250,8 @@ impl Reporter {
         }
     }
 
-    /// Brings the reports under `/run` up to date, and finds out whether the card is.
-    fn update(&mut self, network: &Network, local_name: Option<LocalName>) {
+    /// Brings the reports under `/run` up to date, and finds out whether the card is. Returns whether there is news.
+    fn update(&mut self, network: &Network, local_name: Option<LocalName>) -> bool {
         let wishes = network.wishes(&self.settings);
         let ports = network.ports().iter().map(|port| {
             report::link(
@@ -248,6 +280,7 @@ impl Reporter {
             notices: self
                 .notices
                 .iter()
+                .chain(&self.change_notices)
                 .chain(&self.bus_notice)
                 .cloned()
                 .chain(resolver)
@@ -260,7 +293,8 @@ impl Reporter {
             *told = known;
             modified
         });
-        if run != self.run || !self.published {
+        let news = run != self.run || !self.published;
+        if news {
             self.run = run;
             self.published = true;
             self.publish();
@@ -282,6 +316,7 @@ impl Reporter {
                 _ => self.schedule.changed(Instant::now()),
             }
         }
+        news
     }
 
     fn write_resolv_conf(&mut self, text: String) {

@@ -5,7 +5,9 @@
 //! carries its steps out. Nothing is polled; the kernel, the DHCP clients and systemd send events.
 
 pub mod agent;
+mod appliance;
 pub mod args;
+pub mod client;
 mod command;
 mod console;
 mod files;

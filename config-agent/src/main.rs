@@ -1,12 +1,21 @@
-//! `genpack-config-agent`: see the library for what it does.
+//! `genpack-config-agent`, and `genpack-config` under that name: see the library for what they do.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use genpack_config_agent::args::{self, Command};
-use genpack_config_agent::{agent, wait_online};
+use genpack_config_agent::{agent, client, wait_online};
 
 fn main() -> ExitCode {
-    let command = match args::parse(std::env::args().skip(1)) {
+    let mut arguments = std::env::args();
+    let called = arguments.next().unwrap_or_default();
+    if Path::new(&called)
+        .file_name()
+        .is_some_and(|name| name == client::NAME)
+    {
+        return client::run(arguments);
+    }
+    let command = match args::parse(arguments) {
         Ok(command) => command,
         Err(problem) => {
             eprintln!("genpack-config-agent: {problem}\n\n{}", args::USAGE);

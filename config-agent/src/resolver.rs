@@ -142,8 +142,8 @@ mod tests {
     use genpack_spec::settings::Settings;
 
     use super::*;
-    use crate::net::port::Route;
     use crate::net::links::Links;
+    use crate::net::port::Route;
 
     fn dns(index: u32, servers: &[&str], search: &[&str]) -> PortDns {
         PortDns {

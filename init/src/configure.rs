@@ -156,8 +156,8 @@ fn conceal_passwords(
         return None;
     };
     let parse = |bytes: &[u8]| reader.parse(bytes).settings;
-    let outcome =
-        conceal::conceal(&found.bytes, plain, applied, &reader.facts, &parse, &random::fill).and_then(|concealed| {
+    let outcome = conceal::conceal(&found.bytes, plain, applied, &reader.facts, &parse, &random::fill)
+        .and_then(|concealed| {
             let Some(bytes) = concealed else {
                 return Ok(found.bytes.clone());
             };

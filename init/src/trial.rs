@@ -97,7 +97,10 @@ mod tests {
             assert_eq!(found.bytes, previous.unwrap_or_default());
             assert_eq!(found.state, state);
             let said: Vec<_> = log.notices.iter().map(|notice| notice.text.english()).collect();
-            assert!(said[0].starts_with("The last change of system.ini was taken back"), "{said:?}");
+            assert!(
+                said[0].starts_with("The last change of system.ini was taken back"),
+                "{said:?}"
+            );
             assert!(said[1].starts_with("The card can't be written"), "{said:?}");
         }
     }
@@ -107,7 +110,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("system.ini"), "hostname = kitchen").unwrap();
         let mut log = Log::start();
-        assert_eq!(take_back(&Card::at(dir.path()), &mut log).bytes, b"hostname = kitchen");
+        assert_eq!(
+            take_back(&Card::at(dir.path()), &mut log).bytes,
+            b"hostname = kitchen"
+        );
         assert!(log.notices.is_empty());
     }
 }

@@ -151,6 +151,11 @@ pub fn parse(bytes: &[u8], context: &Context) -> Parsed {
     }
 }
 
+/// Returns a file's text, whatever its encoding.
+pub fn text_of(bytes: &[u8]) -> String {
+    encoding::decode(bytes).text.into_owned()
+}
+
 /// Returns the `system.ini` of a new card: every setting that its image supports, commented out, explained. CRLF line
 /// ends.
 pub fn template(facts: &Facts) -> String {

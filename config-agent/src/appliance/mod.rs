@@ -1,0 +1,81 @@
+//! Settings that change while the device runs: over D-Bus, on the card, from a stick; tried before they are kept.
+//!
+//! [`Changer`] is a task of its own, so that a slow card holds nothing up. What it decides comes to the agent's loop as an
+//! [`Order`]; what the loop finds comes to the bus as a [`Snapshot`].
+
+mod adoption;
+mod bus;
+mod changer;
+mod reader;
+mod refusal;
+mod restart;
+mod run_state;
+
+use std::sync::Arc;
+
+use genpack_spec::report::{BootReport, RunReport};
+use genpack_spec::settings::Settings;
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use adoption::Adoption;
+pub use changer::Changer;
+pub use reader::Reader;
+
+use crate::Paths;
+
+/// The bus name, and the interface of the same name.
+pub const NAME: &str = "org.genpack.Appliance1";
+/// The only object.
+pub const PATH: &str = "/org/genpack/Appliance1";
+/// The group whose members may do all that the interface offers.
+pub const GROUP: &str = "genpack";
+
+/// What the agent's loop is to do: the settings of the adoption hold from now on.
+#[derive(Debug)]
+pub struct Order {
+    /// Which.
+    pub adoption: Adoption,
+    /// To be told when the network has been set up so.
+    pub done: oneshot::Sender<()>,
+}
+
+/// What is true of the device now.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// The settings in effect.
+    pub settings: Settings,
+    /// What became of the file.
+    pub boot: BootReport,
+    /// What the agent found.
+    pub run: RunReport,
+}
+
+/// The loop's ends of the ways between it and this module.
+pub struct Appliance {
+    /// What to do.
+    pub orders: mpsc::UnboundedReceiver<Order>,
+    /// What to tell.
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
+}
+
+/// Starts what serves the bus and changes the settings. Call within the runtime.
+pub fn start(paths: &Paths, snapshot: Snapshot) -> Appliance {
+    let (order_sender, orders) = mpsc::unbounded_channel();
+    let (snapshots, snapshot_receiver) = watch::channel(Arc::new(snapshot));
+    let (request_sender, requests) = mpsc::channel(REQUESTS);
+    let reader = Arc::new(Reader::load(paths));
+    let changer = Changer::new(paths, reader.clone(), order_sender, snapshot_receiver.clone());
+    let trial = changer.trial();
+    tokio::spawn(changer.run(requests));
+    let door = bus::Door {
+        reader,
+        requests: request_sender,
+        snapshots: snapshot_receiver,
+        trial,
+    };
+    tokio::spawn(bus::run(paths.clone(), door));
+    Appliance { orders, snapshots }
+}
+
+/// Requests that may wait; whoever comes then waits on the bus.
+const REQUESTS: usize = 4;
