@@ -8,9 +8,16 @@ use genpack_spec::types::UnitName;
 use super::chroot::Chroot;
 use crate::blueprint::{Blueprint, Profile, User};
 
-/// Makes the blueprint's users, enables units, and runs the setup commands, in this order.
+/// Our own groups, from `rootfs-overlay/`. A blueprint's users may belong to them, so they are made now and not by systemd at
+/// the first start, which does nothing about accounts in a finished image.
+const OWN_GROUPS: &str = "genpack.conf";
+
+/// Makes our own groups and the blueprint's users, enables units, and runs the setup commands, in this order.
 pub fn customise(root: &Path, blueprint: &Blueprint, profile: &Profile) -> Result<()> {
     let chroot = Chroot::enter(root)?;
+    chroot
+        .run("systemd-sysusers", &[OWN_GROUPS], &[])
+        .context("making genpack's own groups")?;
     for user in &blueprint.users {
         make_user(&chroot, user).with_context(|| format!("making the user {}", user.name))?;
     }

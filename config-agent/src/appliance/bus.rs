@@ -54,6 +54,7 @@ pub async fn run(paths: Paths, door: Door) {
         match connect(&paths, interface).await {
             Ok(connection) => {
                 pause = PAUSES[0];
+                log::info!("{NAME} is on the bus.");
                 if let Err(error) = tell(&connection, door.clone()).await {
                     log::warn!("{NAME} is off the bus: {error:#}");
                 }
