@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::appliance::{self, Adoption, Snapshot};
+use crate::appliance::{self, Adoption, Order, Snapshot};
 use crate::args::Options;
 use crate::last_good::{self, Keeper};
 use crate::load::{self, Loaded};
@@ -28,6 +28,7 @@ use crate::notify::{Notifier, watchdog_interval};
 use crate::resolver::{PortDns, Stub};
 use crate::schedule::Schedule;
 use crate::services::{self, Event};
+use crate::system::Outcome;
 use crate::{Paths, console, files, log as journal, report, resolver, status_file, time};
 
 /// `STATUS.txt` is written after this time even when the machine hasn't finished starting by then.
@@ -89,12 +90,16 @@ async fn live(options: Options) -> Result<()> {
             () = network.event() => network.pass(&reporter.settings).await,
             Some(event) = bus_events.recv() => reporter.absorb(event),
             Some(order) = appliance.orders.recv() => {
-                reporter.adopt(order.adoption);
-                network.pass(&reporter.settings).await;
-                wanted.send_replace(reporter.settings.services.clone());
-                appliance.snapshots.send_replace(Arc::new(reporter.snapshot()));
-                // Whoever gave the order may have ended.
-                let _ = order.done.send(());
+                match order {
+                    Order::Adopt(adoption, done) => {
+                        reporter.adopt(adoption);
+                        network.pass(&reporter.settings).await;
+                        appliance.snapshots.send_replace(Arc::new(reporter.snapshot()));
+                        // Whoever gave the order may have ended.
+                        let _ = done.send(());
+                    }
+                    Order::Followed(outcome) => reporter.followed(outcome),
+                }
             }
             () = at(due) => reporter.write(Instant::now()),
             () = at(reporter.memory_due()) => reporter.write_memory(Instant::now()),
@@ -217,6 +222,15 @@ impl Reporter {
         self.boot = adoption.boot;
         self.change_notices = adoption.notices;
         self.keeper = Keeper::new(&self.paths, &self.boot);
+        self.published = false;
+    }
+
+    /// Takes over what came of a change of settings in the rest of the system.
+    fn followed(&mut self, outcome: Outcome) {
+        let notices = &mut self.boot.notices;
+        notices.retain(|notice| !outcome.obsolete.contains(&notice.text));
+        self.change_notices.extend(outcome.notices);
+        self.run.services = outcome.services;
         self.published = false;
     }
 

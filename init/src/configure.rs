@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use genpack_card::conceal::{self, Plain};
 use genpack_card::{Card, FoundSettings, password};
 use genpack_spec::cmdline::Cmdline;
-use genpack_spec::facts::Device;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::layout::card::LAST_GOOD_INI;
@@ -87,11 +86,7 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         notices: std::mem::take(&mut log.notices),
         timings: log.timings.clone(),
     };
-    let device = Device {
-        default_hostname,
-        machine: reader.machine,
-    };
-    hand_over(layout::MACHINE_JSON, &device, &roots)?;
+    hand_over(layout::MACHINE_JSON, &reader.machine, &roots)?;
     hand_over(layout::SETTINGS_JSON, &settings, &roots)?;
     hand_over(layout::BOOT_REPORT_JSON, &report, &roots)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::declared::DeclaredSection;
-use crate::types::{Hostname, Keyboard, Locale, MacAddress, TimeZone, UnitName, UserName};
+use crate::types::{Keyboard, Locale, MacAddress, TimeZone, UnitName, UserName};
 
 /// What an image has. None: not known, so that everything that could be right is taken as right.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,15 +121,6 @@ impl Facts {
                 .cloned(),
         }
     }
-}
-
-/// What PID 1 found out about the device besides its image, for whoever reads a `system.ini` later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Device {
-    /// The host name that holds when the file gives none.
-    pub default_hostname: Hostname,
-    /// The machine.
-    pub machine: Machine,
 }
 
 /// What tells one machine from another, for `[match ...]`.

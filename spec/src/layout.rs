@@ -65,7 +65,7 @@ pub const SETTINGS_JSON: &str = "/run/genpack/settings.json";
 pub const SETTINGS_INI: &str = "/run/genpack/system.ini";
 /// The settings with which PID 1 made this start, once others have taken their place in [`SETTINGS_JSON`]. For root only.
 pub const BOOT_SETTINGS_JSON: &str = "/run/genpack/boot-settings.json";
-/// What tells this device from another ([`crate::facts::Device`]), as PID 1 found it.
+/// What tells this machine from another ([`crate::facts::Machine`]), as PID 1 found it.
 pub const MACHINE_JSON: &str = "/run/genpack/machine.json";
 /// The trial of settings that is on: until when, and what held before it. For root only.
 pub const TRIAL_JSON: &str = "/run/genpack/trial.json";

@@ -6,12 +6,9 @@ use std::io;
 use genpack_spec::report::{BootReport, Diagnostic, Notice, SettingsFile, Severity};
 use genpack_spec::settings::Settings;
 use genpack_spec::text;
-use genpack_spec::text::Language;
-use genpack_spec::types::{Locale, TimeZone};
 use serde::Serialize;
 
-use super::reader::Reader;
-use super::restart;
+use crate::system::{self, Outcome, needs_restart};
 use crate::{Paths, files};
 
 /// Settings that hold from now on.
@@ -40,20 +37,14 @@ pub enum InUse<'a> {
 /// Returns the report after a change of the file.
 pub fn report(
     boot: &BootReport,
-    reader: &Reader,
     file: SettingsFile,
     settings: &Settings,
     diagnostics: Vec<Diagnostic>,
 ) -> BootReport {
-    let system = &settings.system;
-    let default = || reader.default_hostname().clone();
     BootReport {
-        language: Language::choose(system.locale.as_ref().map(Locale::as_str), boot.image.language),
-        hostname: system.hostname.clone().unwrap_or_else(default),
-        timezone: system.timezone.clone().unwrap_or_else(TimeZone::utc),
         file,
         diagnostics,
-        ..boot.clone()
+        ..system::report(boot, settings, &Outcome::default())
     }
 }
 
@@ -98,9 +89,9 @@ impl Adoption {
         let started_with = fs::read(paths.boot_settings())
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let needed = restart::needed(started_with.as_ref().unwrap_or(before), &self.settings);
+        let needed = needs_restart(started_with.as_ref().unwrap_or(before), &self.settings);
         if !needed.is_empty() {
-            let settings = needed.into_iter().collect::<Vec<_>>().join(", ");
+            let settings = needed.join(", ");
             self.notices.push(Notice {
                 severity: Severity::Warning,
                 text: text!("These settings hold after the next start: {settings}.", settings),

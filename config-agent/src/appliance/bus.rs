@@ -15,13 +15,12 @@ use serde_json::json;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use zbus::fdo::DBusProxy;
 use zbus::object_server::{InterfaceRef, SignalEmitter};
-use zbus_systemd::login1;
 
 use super::changer::{Answer, Applied, Request};
 use super::refusal::Refusal;
 use super::run_state::Trial;
 use super::{NAME, PATH, Reader, Snapshot};
-use crate::{Paths, files};
+use crate::{Paths, files, system};
 
 /// Pauses between attempts to reach the bus grow from the first of these to the second.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
@@ -232,8 +231,7 @@ impl Interface {
 
     /// Restarts the machine.
     async fn reboot(&self, #[zbus(connection)] connection: &zbus::Connection) -> Result<(), Refusal> {
-        login1::ManagerProxy::new(connection).await?.reboot(false).await?;
-        Ok(())
+        Ok(system::reboot(connection).await?)
     }
 
     /// A trial has begun, or has ended: then the token is empty.

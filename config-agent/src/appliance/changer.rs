@@ -15,6 +15,7 @@ use genpack_spec::text::Text;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::adoption::{self, Adoption, InUse};
+use super::follower::Change;
 use super::reader::{Judged, Reader};
 use super::refusal::Refusal;
 use super::run_state::Trial;
@@ -64,6 +65,7 @@ pub struct Changer {
     reader: Arc<Reader>,
     orders: mpsc::UnboundedSender<Order>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    changes: mpsc::UnboundedSender<Change>,
     trial: watch::Sender<Option<Trial>>,
 }
 
@@ -74,6 +76,7 @@ impl Changer {
         reader: Arc<Reader>,
         orders: mpsc::UnboundedSender<Order>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
+        changes: mpsc::UnboundedSender<Change>,
     ) -> Changer {
         Changer {
             card: Card::at(paths.card()),
@@ -81,6 +84,7 @@ impl Changer {
             reader,
             orders,
             snapshots,
+            changes,
             trial: watch::Sender::new(None),
         }
     }
@@ -206,7 +210,6 @@ impl Changer {
         let before = self.now();
         let boot = adoption::report(
             &before.boot,
-            &self.reader,
             SettingsFile::Read { name: name.clone() },
             &judged.settings,
             judged.diagnostics.clone(),
@@ -430,13 +433,7 @@ impl Changer {
             (SettingsFile::Read { .. }, None) => InUse::File(&judged.content),
             _ => InUse::Nothing,
         };
-        let boot = adoption::report(
-            &self.now().boot,
-            &self.reader,
-            state,
-            &judged.settings,
-            diagnostics.clone(),
-        );
+        let boot = adoption::report(&self.now().boot, state, &judged.settings, diagnostics.clone());
         let adoption = Adoption {
             settings: judged.settings,
             boot,
@@ -463,9 +460,15 @@ impl Changer {
         }
         let (done, finished) = oneshot::channel();
         let adoption = adoption.with_restart(&self.paths, before);
-        let order = Order { adoption, done };
+        let change = Change {
+            boot: adoption.boot.clone(),
+            before: self.now().settings.clone(),
+            settings: adoption.settings.clone(),
+        };
+        let order = Order::Adopt(adoption, done);
         self.orders.send(order).map_err(|_| Refusal::ending())?;
-        finished.await.map_err(|_| Refusal::ending())
+        finished.await.map_err(|_| Refusal::ending())?;
+        self.changes.send(change).map_err(|_| Refusal::ending())
     }
 }
 

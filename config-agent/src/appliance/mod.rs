@@ -6,9 +6,9 @@
 mod adoption;
 mod bus;
 mod changer;
+mod follower;
 mod reader;
 mod refusal;
-mod restart;
 mod run_state;
 
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub use changer::Changer;
 pub use reader::Reader;
 
 use crate::Paths;
+use crate::system::Outcome;
 
 /// The bus name, and the interface of the same name.
 pub const NAME: &str = "org.genpack.Appliance1";
@@ -30,13 +31,13 @@ pub const PATH: &str = "/org/genpack/Appliance1";
 /// The group whose members may do all that the interface offers.
 pub const GROUP: &str = "genpack";
 
-/// What the agent's loop is to do: the settings of the adoption hold from now on.
+/// What the agent's loop is to do.
 #[derive(Debug)]
-pub struct Order {
-    /// Which.
-    pub adoption: Adoption,
-    /// To be told when the network has been set up so.
-    pub done: oneshot::Sender<()>,
+pub enum Order {
+    /// These settings hold from now on; to be told when the network has been set up so.
+    Adopt(Adoption, oneshot::Sender<()>),
+    /// The rest of the system has followed the settings.
+    Followed(Outcome),
 }
 
 /// What is true of the device now.
@@ -63,8 +64,16 @@ pub fn start(paths: &Paths, snapshot: Snapshot) -> Appliance {
     let (order_sender, orders) = mpsc::unbounded_channel();
     let (snapshots, snapshot_receiver) = watch::channel(Arc::new(snapshot));
     let (request_sender, requests) = mpsc::channel(REQUESTS);
-    let reader = Arc::new(Reader::load(paths));
-    let changer = Changer::new(paths, reader.clone(), order_sender, snapshot_receiver.clone());
+    let reader = Arc::new(Reader::load(paths, &snapshot_receiver.borrow().boot));
+    let (change_sender, changes) = mpsc::unbounded_channel();
+    tokio::spawn(follower::run(paths.clone(), changes, order_sender.clone()));
+    let changer = Changer::new(
+        paths,
+        reader.clone(),
+        order_sender,
+        snapshot_receiver.clone(),
+        change_sender,
+    );
     let trial = changer.trial();
     tokio::spawn(changer.run(requests));
     let door = bus::Door {

@@ -5,22 +5,22 @@ use std::io::Read;
 use std::path::Path;
 
 use genpack_card::{conceal, password};
-use genpack_spec::facts::{Device, Facts};
-use genpack_spec::report::Diagnostic;
+use genpack_spec::facts::{Facts, Machine};
+use genpack_spec::report::{BootReport, Diagnostic};
 use genpack_spec::settings::Settings;
 use genpack_spec::system_ini::{self, Context, Parsed};
 use genpack_spec::text::Text;
 use genpack_spec::types::Hostname;
 use serde::de::DeserializeOwned;
 
-use crate::{Paths, services};
+use crate::{Paths, load, services};
 
 /// Everything that the meaning of a file depends on besides its bytes.
 #[derive(Debug)]
 pub struct Reader {
     facts: Facts,
     /// None when PID 1 left nothing; then no `[match ...]` holds.
-    device: Option<Device>,
+    machine: Option<Machine>,
     default_hostname: Hostname,
 }
 
@@ -39,22 +39,12 @@ pub struct Judged {
 
 impl Reader {
     /// Reads what image and PID 1 say. What is missing is not known.
-    pub fn load(paths: &Paths) -> Reader {
-        let device: Option<Device> = read(&paths.machine());
-        let default_hostname = match &device {
-            Some(device) => device.default_hostname.clone(),
-            None => Hostname::default_for("genpack", None),
-        };
+    pub fn load(paths: &Paths, boot: &BootReport) -> Reader {
         Reader {
             facts: read(&paths.facts()).unwrap_or_else(Facts::of_silent_image),
-            device,
-            default_hostname,
+            machine: read(&paths.machine()),
+            default_hostname: boot.default_hostname.as_ref().unwrap_or(&boot.hostname).clone(),
         }
-    }
-
-    /// Returns the host name that holds when the file gives none.
-    pub fn default_hostname(&self) -> &Hostname {
-        &self.default_hostname
     }
 
     /// Returns what a file says. Never fails; takes time linear in its length.
@@ -62,7 +52,7 @@ impl Reader {
         let context = Context {
             default_hostname: &self.default_hostname,
             facts: &self.facts,
-            machine: self.device.as_ref().map(|device| &device.machine),
+            machine: self.machine.as_ref(),
         };
         system_ini::parse(bytes, &context)
     }
@@ -103,9 +93,8 @@ pub fn random(buffer: &mut [u8]) -> std::io::Result<()> {
 }
 
 fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let read = || -> anyhow::Result<T> { Ok(serde_json::from_slice(&fs::read(path)?)?) };
-    read()
-        .inspect_err(|error| log::warn!("{}: {error:#}", path.display()))
+    load::read(path)
+        .inspect_err(|problem| log::warn!("{problem}"))
         .ok()
 }
 
@@ -125,11 +114,10 @@ mod tests {
             &paths.facts(),
             r#"{"time_zones": ["Asia/Tokyo"], "features": ["ssh"]}"#,
         );
-        write(
-            &paths.machine(),
-            r#"{"default_hostname": "web-123456", "machine": {"serial": "S1", "macs": [], "model": null}}"#,
-        );
-        let reader = Reader::load(&paths);
+        write(&paths.machine(), r#"{"serial": "S1", "macs": [], "model": null}"#);
+        let mut boot = load::load(&paths).boot;
+        boot.default_hostname = "web-123456".parse().ok();
+        let reader = Reader::load(&paths, &boot);
         let text = "timezone = asia/tokyo\nhostname = _\n[user anna]\npassword = hunter2\n[ssh]\nenabled = off\n\
             [match serial=S1]\nnetwork.address = 10.0.0.5/24\n";
         let judged = reader.judge(text.into()).unwrap();
