@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use genpack_spec::layout::card::SYSTEM_INI;
@@ -10,6 +11,8 @@ use genpack_spec::system_ini::SIZE_LIMIT;
 use genpack_spec::system_ini::candidates::{self, Choice, Content};
 use genpack_spec::text;
 use genpack_spec::text::Text;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 
 /// What the search for `system.ini` brought.
 #[derive(Debug)]
@@ -71,7 +74,18 @@ fn find(root: &Path) -> io::Result<Choice> {
 
 fn read_bounded(path: &Path) -> Result<Vec<u8>, Text> {
     let unreadable = |error: io::Error| text!("it can't be read ({reason})", reason = error);
-    let metadata = fs::metadata(path).map_err(unreadable)?;
+    // Nothing is followed, and nothing waited for: a card or a stick may be anybody's.
+    let file = File::options()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
+        .open(path);
+    let file = match file {
+        Err(error) if error.raw_os_error() == Some(Errno::ELOOP as i32) => {
+            return Err(text!("it is not an ordinary file"));
+        }
+        file => file.map_err(unreadable)?,
+    };
+    let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(text!("it is a folder, not a file"));
     }
@@ -79,8 +93,8 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, Text> {
         return Err(text!("it is not an ordinary file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(SIZE_LIMIT as u64 + 1).read_to_end(&mut bytes))
+    file.take(SIZE_LIMIT as u64 + 1)
+        .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() > SIZE_LIMIT {
         let megabytes = metadata.len() as f64 / 1_048_576.0;
@@ -143,6 +157,21 @@ mod tests {
             reason.english(),
             "it is 5.0 MB long, and a settings file may have 1 MB at most"
         );
+    }
+
+    #[test]
+    fn what_is_no_file_is_neither_followed_nor_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("system.ini");
+        let reason = || match state(dir.path()) {
+            SettingsFile::Unusable { reason, .. } => reason.english(),
+            other => panic!("{other:?}"),
+        };
+        std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+        assert_eq!(reason(), "it is not an ordinary file");
+        fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(reason(), "it is not an ordinary file");
     }
 
     #[test]

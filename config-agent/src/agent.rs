@@ -99,6 +99,7 @@ async fn live(options: Options) -> Result<()> {
                         let _ = done.send(());
                     }
                     Order::Followed(outcome) => reporter.followed(outcome),
+                    Order::Tell(notices) => reporter.change_notices = notices,
                 }
             }
             () = at(due) => reporter.write(Instant::now()),

@@ -79,9 +79,18 @@ fn register(fd: Fd) -> io::Result<AsyncFd<Fd>> {
 impl Watch {
     /// Starts to watch; fails when the directory isn't there. Call within the runtime.
     pub fn new(directory: &Path) -> io::Result<Watch> {
+        Watch::with(directory, AddWatchFlags::empty())
+    }
+
+    /// Starts to watch for files that are written in place, too.
+    pub fn writes(directory: &Path) -> io::Result<Watch> {
+        Watch::with(directory, AddWatchFlags::IN_CLOSE_WRITE)
+    }
+
+    fn with(directory: &Path, more: AddWatchFlags) -> io::Result<Watch> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE_SELF;
-        inotify.add_watch(directory, flags)?;
+        inotify.add_watch(directory, flags | more)?;
         Ok(Watch {
             inotify: register(Fd(inotify))?,
         })

@@ -157,8 +157,13 @@ fn spoils_network(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error && (of_network || diagnostic.line.is_none())
 }
 
-/// Whether the machine has started and every port that has a cable has an address; gateways aside.
+/// Whether the machine has started, too.
 fn is_up(run: &RunReport) -> bool {
+    run.started && reaches(run)
+}
+
+/// Whether every port that has a cable has an address, and at least one has; gateways aside.
+pub fn reaches(run: &RunReport) -> bool {
     let mut in_use = run
         .links
         .iter()
@@ -168,7 +173,7 @@ fn is_up(run: &RunReport) -> bool {
         let mut origins = link.addresses.iter().map(|address| address.origin);
         origins.any(|origin| origin != AddressOrigin::LinkLocal) && link.problems.is_empty()
     };
-    run.started && in_use.peek().is_some() && in_use.all(reaches)
+    in_use.peek().is_some() && in_use.all(reaches)
 }
 
 fn targets(links: &[LinkReport], ports: &[Port]) -> Vec<Target> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use genpack_spec::cmdline::Slot;
 use genpack_spec::facts::Facts;
-use genpack_spec::image::ImageInfo;
+use genpack_spec::image::{ImageInfo, SettingsFrom};
 use genpack_spec::report::{BootReport, Notice, SettingsFile, Severity};
 use genpack_spec::settings::Settings;
 use genpack_spec::text;
@@ -74,6 +74,7 @@ fn without_report(paths: &Paths) -> BootReport {
         kernel: String::new(),
         epoch: 0,
         language: Language::default(),
+        settings_from: SettingsFrom::default(),
     });
     let hostname = nix::unistd::gethostname()
         .ok()

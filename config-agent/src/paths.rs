@@ -47,6 +47,11 @@ impl Paths {
         self.at(layout::MACHINE_JSON)
     }
 
+    /// Returns where a stick is mounted.
+    pub fn stick(&self) -> PathBuf {
+        self.at(layout::STICK_MOUNT)
+    }
+
     /// Returns where the trial is kept that is on.
     pub fn trial(&self) -> PathBuf {
         self.at(layout::TRIAL_JSON)

@@ -22,6 +22,41 @@ pub struct ImageInfo {
     /// The language in which the device speaks unless its owner chooses another; the blueprint's `language`.
     #[serde(default)]
     pub language: Language,
+    /// What the running device makes of settings that appear; the blueprint's `settings_from`.
+    #[serde(default)]
+    pub settings_from: SettingsFrom,
+}
+
+/// What a running device makes of a `system.ini` that appears, by where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SettingsFrom {
+    /// Changed on the mounted card, where it would hold after the next start anyway.
+    pub card: Reaction,
+    /// On a stick that is plugged in. Off unless the maker asks for it: whoever comes near a socket is not yet somebody who
+    /// may change the settings, and to look at a stranger's stick is to let the kernel read a stranger's file system.
+    pub stick: Reaction,
+}
+
+impl Default for SettingsFrom {
+    fn default() -> SettingsFrom {
+        SettingsFrom {
+            card: Reaction::Apply,
+            stick: Reaction::Off,
+        }
+    }
+}
+
+/// What to do with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reaction {
+    /// Nothing; nobody looks at it.
+    Off,
+    /// It is judged, and the answer is written down; it changes nothing.
+    Check,
+    /// It becomes the settings.
+    Apply,
 }
 
 /// Size of a SquashFS superblock in bytes (kernel: `fs/squashfs/squashfs_fs.h`, `struct squashfs_super_block`).

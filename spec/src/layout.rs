@@ -73,6 +73,10 @@ pub const TRIAL_JSON: &str = "/run/genpack/trial.json";
 pub const TRIAL_INI: &str = "/run/genpack/trial.ini";
 /// [`SETTINGS_INI`] as it was before the trial. For root only.
 pub const BEFORE_INI: &str = "/run/genpack/before.ini";
+/// Mount point of a stick while the agent looks at it.
+pub const STICK_MOUNT: &str = "/run/genpack/stick";
+/// What a device writes on a stick whose settings it has looked at.
+pub const RESULT_TXT: &str = "RESULT.txt";
 /// Directory of the settings that the blueprint declares, one `.env` and one `.json` file for each section.
 pub const OWN_SETTINGS_DIR: &str = "/run/genpack/settings";
 /// What PID 1 found and did ([`crate::report::BootReport`]).

@@ -63,6 +63,16 @@ fn last_words(run: Option<&RunReport>, page: &mut Page) {
     }
 }
 
+/// Returns `RESULT.txt`: what became of the settings on a stick, and how the device is. CRLF line ends.
+pub fn result_txt(verdict: &Text, boot: &BootReport, run: &RunReport) -> String {
+    let mut page = Page::new(boot.language, Medium::Card);
+    page.paragraph(verdict);
+    page.blank();
+    let verdict = page.finish();
+    let status = status_txt(boot, Some(run), None);
+    card_text(&(verdict + status.trim_start_matches('\u{feff}')))
+}
+
 /// Returns how many things `STATUS.txt` says are not as they should be; 0 is what it calls well.
 pub fn problem_count(boot: &BootReport, run: &RunReport) -> usize {
     Verdict::of(boot, Some(run)).problems

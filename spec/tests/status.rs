@@ -61,6 +61,7 @@ fn boot(file: &[u8]) -> BootReport {
             kernel: "6.12.57+deb13-cloud-amd64".into(),
             epoch: 1_795_996_799,
             language: Language::English,
+            settings_from: Default::default(),
         },
         slot: Slot::A,
         language: Language::English,

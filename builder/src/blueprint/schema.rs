@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use genpack_spec::image::SettingsFrom;
 use genpack_spec::text::Language;
 use genpack_spec::types::UnitName;
 use serde::de::{self, MapAccess, Visitor};
@@ -42,6 +43,9 @@ pub struct Blueprint {
     /// The language in which the device speaks to people unless its owner chooses another.
     #[serde(default, deserialize_with = "text::parse")]
     pub language: Language,
+    /// What the running device makes of settings that appear.
+    #[serde(default)]
+    pub settings_from: SettingsFrom,
     /// Sections of `system.ini` of its own.
     #[serde(default)]
     pub settings: OwnSections,

@@ -94,6 +94,7 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         kernel: kernel.release.clone(),
         epoch: u64::from(request.epoch),
         language: request.blueprint.language,
+        settings_from: request.blueprint.settings_from,
     };
     // Before the developer's own files come, so that none of them goes.
     progress.stage(next(), |_| tree::strip(&root))?;

@@ -124,19 +124,21 @@ struct Interface {
     checks: Arc<Mutex<()>>,
 }
 
-impl Interface {
-    fn now(&self) -> Arc<Snapshot> {
-        self.door.snapshots.borrow().clone()
-    }
-
-    async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Refusal> {
+impl Door {
+    /// Asks the task that changes settings, and waits for its answer.
+    pub async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
-        self.door
-            .requests
+        self.requests
             .send(request(answer))
             .await
             .map_err(|_| Refusal::ending())?;
         answered.await.map_err(|_| Refusal::ending())?
+    }
+}
+
+impl Interface {
+    fn now(&self) -> Arc<Snapshot> {
+        self.door.snapshots.borrow().clone()
     }
 }
 
@@ -199,6 +201,7 @@ impl Interface {
     /// holds for good at once. Returns the token to confirm it with, and what there is to say about its lines, as JSON.
     async fn apply(&self, text: String, revert_after: u32) -> Result<(String, String), Refusal> {
         let applied: Applied = self
+            .door
             .ask(|answer| Request::Apply(text, revert_after, answer))
             .await?;
         let language = self.now().boot.language;
@@ -207,17 +210,17 @@ impl Interface {
 
     /// Keeps the settings that are on trial; an empty token means whichever.
     async fn confirm(&self, token: String) -> Result<(), Refusal> {
-        self.ask(|answer| Request::Confirm(token, answer)).await
+        self.door.ask(|answer| Request::Confirm(token, answer)).await
     }
 
     /// Takes back the settings that are on trial; an empty token means whichever.
     async fn revert(&self, token: String) -> Result<(), Refusal> {
-        self.ask(|answer| Request::Revert(token, answer)).await
+        self.door.ask(|answer| Request::Revert(token, answer)).await
     }
 
     /// Reads the card's file again and makes it hold; returns what there is to say about its lines, as JSON.
     async fn reload(&self) -> Result<String, Refusal> {
-        let diagnostics = self.ask(Request::Reload).await?;
+        let diagnostics = self.door.ask(Request::Reload).await?;
         Ok(said(&diagnostics, self.now().boot.language))
     }
 

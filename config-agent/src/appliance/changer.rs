@@ -1,11 +1,13 @@
 //! The task that changes the settings: one request after the other, and at most one trial.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use genpack_card::trial::{self, Outcome};
 use genpack_card::{Card, FoundSettings, read_settings};
+use genpack_spec::image::Reaction;
 use genpack_spec::layout::card::SYSTEM_INI;
 use genpack_spec::report::{Diagnostic, Notice, SettingsFile, Severity};
 use genpack_spec::settings::Settings;
@@ -36,6 +38,8 @@ pub enum Request {
     Revert(String, Answer<()>),
     /// Read the card's file again.
     Reload(Answer<Vec<Diagnostic>>),
+    /// The card's file may be another one.
+    CardChanged,
 }
 
 /// Settings that were applied.
@@ -67,6 +71,8 @@ pub struct Changer {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     changes: mpsc::UnboundedSender<Change>,
     trial: watch::Sender<Option<Trial>>,
+    /// What the card's file is known to be: ours, or read before.
+    known: Option<u64>,
 }
 
 impl Changer {
@@ -86,6 +92,7 @@ impl Changer {
             snapshots,
             changes,
             trial: watch::Sender::new(None),
+            known: None,
         }
     }
 
@@ -97,6 +104,7 @@ impl Changer {
     /// Serves requests until nobody can send any more.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         self.resume().await;
+        self.known = self.on_card().await.ok().map(|found| fingerprint(&found.bytes));
         loop {
             let left = self.trial.borrow().as_ref().map(Trial::left);
             tokio::select! {
@@ -124,6 +132,11 @@ impl Changer {
                 drop(answer.send(outcome));
             }
             Request::Reload(answer) => drop(answer.send(self.reload().await)),
+            Request::CardChanged => {
+                if let Err(refusal) = self.card_changed().await {
+                    log::warn!("What changed on the card does not hold: {refusal}");
+                }
+            }
         }
     }
 
@@ -219,6 +232,7 @@ impl Changer {
             boot,
             notices: Vec::new(),
         };
+        self.known = Some(fingerprint(&judged.content));
         let token = match revert_after {
             0 => {
                 let (card, content) = (self.card.clone(), judged.content.clone());
@@ -373,7 +387,7 @@ impl Changer {
     }
 
     /// Takes the change on the card back; returns what there is to say besides.
-    async fn restore_card(&self) -> Result<Option<Notice>> {
+    async fn restore_card(&mut self) -> Result<Option<Notice>> {
         let card = self.card.clone();
         let outcome = blocking(move || trial::take_back_on(&card)).await;
         let Some((outcome, written)) = outcome.map_err(|refusal| anyhow::anyhow!("{refusal}"))? else {
@@ -381,7 +395,10 @@ impl Changer {
         };
         written?;
         Ok(match outcome {
-            Outcome::TakenBack { .. } => None,
+            Outcome::TakenBack { previous, .. } => {
+                self.known = Some(fingerprint(&previous.unwrap_or_default()));
+                None
+            }
             Outcome::Edited => Some(Notice {
                 severity: Severity::Warning,
                 text: text!(
@@ -398,22 +415,67 @@ impl Changer {
         })
     }
 
+    async fn on_card(&self) -> Result<FoundSettings, Refusal> {
+        let root = self.paths.card();
+        blocking(move || read_settings(&root)).await
+    }
+
+    /// Somebody has written to the card; perhaps it was us.
+    async fn card_changed(&mut self) -> Result<(), Refusal> {
+        let found = self.on_card().await?;
+        // One that is gone may be about to come back; at the next start its absence counts.
+        if found.state == SettingsFile::Missing || self.known == Some(fingerprint(&found.bytes)) {
+            return Ok(());
+        }
+        self.known = Some(fingerprint(&found.bytes));
+        let trial = self.trial.borrow().is_some();
+        match self.now().boot.image.settings_from.card {
+            Reaction::Off => Ok(()),
+            // What somebody writes during a trial is not lost with it.
+            Reaction::Apply if !trial => self.reload().await.map(drop),
+            Reaction::Apply | Reaction::Check => {
+                let (diagnostics, file) = (self.reader.parse(&found.bytes).diagnostics, SYSTEM_INI);
+                let bad = diagnostics.iter().any(|found| found.severity == Severity::Error);
+                let notice = Notice {
+                    severity: if bad { Severity::Error } else { Severity::Warning },
+                    text: match bad {
+                        true => text!(
+                            "{file} on the card has been changed, and the device can't use every line of it; it holds \
+                             after the next start.",
+                            file
+                        ),
+                        false => text!(
+                            "{file} on the card has been changed; it holds after the next start.",
+                            file
+                        ),
+                    },
+                };
+                self.orders
+                    .send(Order::Tell(vec![notice]))
+                    .map_err(|_| Refusal::ending())
+            }
+        }
+    }
+
     async fn reload(&mut self) -> Result<Vec<Diagnostic>, Refusal> {
         if let Some(trial) = self.trial.borrow().as_ref() {
             return Err(Refusal::Pending(pending(trial)));
         }
-        let root = self.paths.card();
         let FoundSettings {
             state,
             bytes,
             remarks,
-        } = blocking(move || read_settings(&root)).await?;
+        } = self.on_card().await?;
         let mut judged = self.judge(bytes.clone()).await?;
+        self.known = Some(fingerprint(&bytes));
         let mut notices = Vec::new();
         if let SettingsFile::Read { name } = &state {
             if judged.content != bytes {
                 let (card, name, content) = (self.card.clone(), name.clone(), judged.content.clone());
                 let written = blocking(move || card.write(&name, &content)).await?;
+                if written.is_ok() {
+                    self.known = Some(fingerprint(&judged.content));
+                }
                 judged.unconcealed = written.err().map(|error| Text::verbatim(format!("{error:#}")));
             }
             if let Some(reason) = &judged.unconcealed {
@@ -495,6 +557,12 @@ fn taken_back(file: &str, why: Why, seconds: u32) -> Text {
             file
         ),
     }
+}
+
+fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Does what may take long on a thread of its own.

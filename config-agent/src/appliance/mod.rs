@@ -5,15 +5,17 @@
 
 mod adoption;
 mod bus;
+mod card_watch;
 mod changer;
 mod follower;
 mod reader;
 mod refusal;
 mod run_state;
+mod stick;
 
 use std::sync::Arc;
 
-use genpack_spec::report::{BootReport, RunReport};
+use genpack_spec::report::{BootReport, Notice, RunReport};
 use genpack_spec::settings::Settings;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -38,6 +40,8 @@ pub enum Order {
     Adopt(Adoption, oneshot::Sender<()>),
     /// The rest of the system has followed the settings.
     Followed(Outcome),
+    /// There is this to say about the file, and nothing else changes.
+    Tell(Vec<Notice>),
 }
 
 /// What is true of the device now.
@@ -82,6 +86,8 @@ pub fn start(paths: &Paths, snapshot: Snapshot) -> Appliance {
         snapshots: snapshot_receiver,
         trial,
     };
+    tokio::spawn(card_watch::run(paths.clone(), door.requests.clone()));
+    tokio::spawn(stick::run(paths.clone(), door.clone()));
     tokio::spawn(bus::run(paths.clone(), door));
     Appliance { orders, snapshots }
 }

@@ -43,6 +43,19 @@ impl Refusal {
         ))
     }
 
+    /// Returns its words for people.
+    pub(super) fn reason(&self) -> String {
+        match self {
+            Refusal::ZBus(error) => error.to_string(),
+            Refusal::TooLong(text)
+            | Refusal::Invalid(text)
+            | Refusal::Pending(text)
+            | Refusal::NotPending(text)
+            | Refusal::Card(text)
+            | Refusal::Failed(text) => text.clone(),
+        }
+    }
+
     /// The agent is about to end.
     pub(super) fn ending() -> Refusal {
         Refusal::Failed("the agent is ending".into())
