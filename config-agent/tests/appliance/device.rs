@@ -48,6 +48,15 @@ impl Device {
 
     /// Does the same with another card.
     pub fn with_card(fill: impl FnOnce(&Path)) -> Device {
+        Device::make("apply", fill)
+    }
+
+    /// Does the same with an image that wants this of a card that changes.
+    pub fn with_reaction(reaction: &str) -> Device {
+        Device::make(reaction, |card| fs::write(card.join("system.ini"), OLD).unwrap())
+    }
+
+    fn make(reaction: &str, fill: impl FnOnce(&Path)) -> Device {
         let world = World::new();
         fs::set_permissions(world.path(""), fs::Permissions::from_mode(0o755)).unwrap();
         world.settings(OLD_SETTINGS);
@@ -56,6 +65,8 @@ impl Device {
             r#"{"state": "missing"}"#,
             r#"{"state": "read", "name": "system.ini"}"#,
         );
+        let from = format!(r#""epoch": 0, "settings_from": {{"card": "{reaction}"}}"#);
+        let text = text.replace(r#""epoch": 0"#, &from);
         fs::write(report, text).unwrap();
         fs::write(world.run_dir().join("system.ini"), OLD).unwrap();
         let card = world.run_dir().join("boot");
@@ -192,6 +203,14 @@ impl Device {
     /// Whether nothing on the card speaks of a trial.
     pub fn is_settled(&self) -> bool {
         self.on_card("boot/state/pending.json").is_none() && self.on_card("boot/state/previous.ini").is_none()
+    }
+
+    /// Writes a file as somebody does who is logged in.
+    pub fn edit_card(&self, path: &str, text: &str) {
+        let card = self.card.0.display().to_string();
+        run("mount", &["-o", "remount,rw", &card]);
+        fs::write(self.card.0.join(path), text).unwrap();
+        run("mount", &["-o", "remount,ro", &card]);
     }
 
     /// Waits until STATUS.txt says something; returns it without its line ends.

@@ -6,6 +6,7 @@
 #[path = "../network/world.rs"]
 mod world;
 
+mod card;
 mod device;
 mod policy;
 mod trials;

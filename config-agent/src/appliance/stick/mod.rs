@@ -5,6 +5,8 @@
 //! that does not come; where the network did not work before, there is nothing to lose.
 
 mod medium;
+#[cfg(test)]
+mod tests;
 mod uevents;
 
 use std::path::Path;
@@ -62,14 +64,14 @@ async fn plugged(paths: &Paths, door: &Door, device: uevents::Device) -> Result<
     let Some(medium) = mounted else {
         return Ok(());
     };
-    let outcome = serve(door, medium.folder()).await;
+    let outcome = serve(door, medium.folder(), PATIENCE).await;
     // Unmounting may wait for a slow stick.
     tokio::task::spawn_blocking(move || drop(medium)).await?;
     outcome
 }
 
-/// Serves a stick that is mounted at `folder`.
-async fn serve(door: &Door, folder: &Path) -> Result<()> {
+/// Serves a stick that is mounted at `folder`; `patience` is how long the network may take to come up.
+async fn serve(door: &Door, folder: &Path, patience: Duration) -> Result<()> {
     let root = folder.to_path_buf();
     let found = tokio::task::spawn_blocking(move || read_settings(&root)).await?;
     if found.state == SettingsFile::Missing {
@@ -89,7 +91,7 @@ async fn serve(door: &Door, folder: &Path) -> Result<()> {
         }
         (_, Reaction::Apply) => {
             let text = system_ini::text_of(&found.bytes);
-            let verdict = apply(door, text).await;
+            let verdict = apply(door, text, patience).await;
             let now = door.snapshots.borrow().clone();
             boot = adoption::report(&now.boot, boot.file, &now.settings, boot.diagnostics);
             verdict
@@ -111,7 +113,7 @@ async fn answer(folder: &Path, page: String) -> Result<()> {
 }
 
 /// Applies a text and waits for the network; returns what became of it.
-async fn apply(door: &Door, text: String) -> Text {
+async fn apply(door: &Door, text: String, patience: Duration) -> Text {
     let worked = last_good::reaches(&door.snapshots.borrow().run);
     let seconds = if worked { REVERT_AFTER } else { 0 };
     let applied = door.ask(|answer| Request::Apply(text, seconds, answer)).await;
@@ -124,7 +126,7 @@ async fn apply(door: &Door, text: String) -> Text {
     }
     let mut snapshots = door.snapshots.clone();
     let up = snapshots.wait_for(|now| last_good::reaches(&now.run));
-    let up = timeout(PATIENCE, up).await.is_ok_and(|up| up.is_ok());
+    let up = timeout(patience, up).await.is_ok_and(|up| up.is_ok());
     let ended = match up {
         true => door.ask(|answer| Request::Confirm(token, answer)).await,
         false => door.ask(|answer| Request::Revert(token, answer)).await,
@@ -134,7 +136,7 @@ async fn apply(door: &Door, text: String) -> Text {
         (Ok(()), false) => text!(
             "The settings on this stick were taken back, because the network did not work with them within {seconds} \
              seconds. Those of before hold again.",
-            seconds = PATIENCE.as_secs()
+            seconds = patience.as_secs()
         ),
         (Err(refusal), _) => refused(&refusal),
     }

@@ -1,19 +1,13 @@
 //! The kernel's word that a disk or partition has appeared.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use netlink_sys::protocols::NETLINK_KOBJECT_UEVENT;
+use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket};
 use nix::errno::Errno;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
-};
-use tokio::io::unix::AsyncFd;
 
 /// The kernel's own multicast group on the uevent socket; 2 would be udev's.
 const KERNEL_EVENTS: u32 = 1;
-/// Longest event (kernel: `include/linux/kobject.h`, `UEVENT_BUFFER_SIZE`, and the line in front of it).
-const EVENT_LIMIT: usize = 4096;
-
 /// A disk or partition that has appeared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
@@ -25,44 +19,27 @@ pub struct Device {
 
 /// Events about devices.
 pub struct Events {
-    socket: AsyncFd<OwnedFd>,
+    socket: TokioSocket,
 }
 
 impl Events {
     /// Listens from now on. Call within the runtime.
     pub fn open() -> io::Result<Events> {
-        let socket = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-            SockProtocol::NetlinkKObjectUEvent,
-        )?;
-        bind(socket.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_EVENTS))?;
-        Ok(Events {
-            socket: AsyncFd::new(socket)?,
-        })
+        let mut socket = TokioSocket::new(NETLINK_KOBJECT_UEVENT)?;
+        socket.socket_mut().bind(&SocketAddr::new(0, KERNEL_EVENTS))?;
+        Ok(Events { socket })
     }
 
     /// Waits for the next event; none when it is of no disk. Safe to cancel.
     pub async fn next(&self) -> io::Result<Option<Device>> {
-        loop {
-            let mut guard = self.socket.readable().await?;
-            let mut event = [0; EVENT_LIMIT];
-            match guard.try_io(|socket| receive(socket.as_raw_fd(), &mut event)) {
-                Ok(Ok(length)) => return Ok(appeared(&event[..length])),
-                // There were more events than the socket holds: those are lost.
-                Ok(Err(error)) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
-                    log::warn!("Some devices appeared unseen.");
-                }
-                Ok(Err(error)) => return Err(error),
-                Err(_) => {}
-            }
+        match self.socket.recv_from_full().await {
+            // Programs can send here, too; the kernel's number is 0 (netlink(7)).
+            Ok((event, sender)) => Ok(appeared(&event).filter(|_| sender.port_number() == 0)),
+            // There were more events than the socket holds: those are lost.
+            Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => Ok(None),
+            Err(error) => Err(error),
         }
     }
-}
-
-fn receive(socket: RawFd, event: &mut [u8]) -> io::Result<usize> {
-    Ok(recv(socket, event, MsgFlags::empty())?)
 }
 
 /// Returns the disk or partition that an event tells of: `ACTION@DEVPATH`, then `KEY=VALUE`, each ended by a zero byte.
