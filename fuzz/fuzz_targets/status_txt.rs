@@ -4,7 +4,7 @@
 
 use genpack_fuzz::read;
 use genpack_spec::cmdline::Slot;
-use genpack_spec::image::ImageInfo;
+use genpack_spec::image::{ImageInfo, SettingsFrom};
 use genpack_spec::report::{BootReport, Diagnostic, FailedUnit, Notice, RunReport, SettingsFile, Severity};
 use genpack_spec::status::{Moment, Room, issue_text, problem_count, status_txt};
 use genpack_spec::text::{Language, Text};
@@ -75,6 +75,7 @@ fuzz_target!(|case: Case| {
             kernel: "6.12.57+deb13-cloud-amd64".into(),
             epoch: 1_795_996_799,
             language,
+            settings_from: SettingsFrom::default(),
         },
         slot: Slot::A,
         language,
