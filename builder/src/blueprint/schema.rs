@@ -175,6 +175,8 @@ impl<'de> Deserialize<'de> for User {
 
 #[cfg(test)]
 mod tests {
+    use genpack_spec::image::Reaction;
+
     use super::*;
 
     #[test]
@@ -196,6 +198,17 @@ mod tests {
             (Some(1500), &["adm".to_string()][..])
         );
         assert!(users[1].create_home && !users[1].empty_password);
+    }
+
+    #[test]
+    fn sticks_are_off_unless_they_are_asked_for() {
+        let from = |text: &str| json5::from_str::<Blueprint>(text).map(|blueprint| blueprint.settings_from);
+        let default = from("{ name: 'web' }").unwrap();
+        assert_eq!((default.card, default.stick), (Reaction::Apply, Reaction::Off));
+        let asked = from("{ name: 'web', settings_from: { stick: 'check' } }").unwrap();
+        assert_eq!((asked.card, asked.stick), (Reaction::Apply, Reaction::Check));
+        assert!(from("{ name: 'web', settings_from: { stick: 'yes' } }").is_err());
+        assert!(from("{ name: 'web', settings_from: { usb: 'apply' } }").is_err());
     }
 
     #[test]

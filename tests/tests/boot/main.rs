@@ -14,6 +14,7 @@ mod login;
 mod old_machine;
 mod services;
 mod settings;
+mod trial;
 mod users;
 mod volatile;
 

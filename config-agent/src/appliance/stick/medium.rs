@@ -125,7 +125,9 @@ mod tests {
                 Some(FileSystem::Fat)
             );
         }
-        assert_eq!(file_system(&formatted(&["mkfs.ext4", "-q"])), None);
+        // A disk with partitions: they appear by themselves.
+        let partitioned = formatted(&["sh", "-c", "echo , | sfdisk -q \"$0\""]);
+        assert_eq!((&partitioned[510..], file_system(&partitioned)), (&[0x55, 0xaa][..], None));
         let mut exfat = [0; 512];
         exfat[3..11].copy_from_slice(b"EXFAT   ");
         assert_eq!(file_system(&exfat), None);
