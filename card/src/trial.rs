@@ -67,9 +67,12 @@ pub fn confirm() -> Vec<Step> {
     vec![remove(PENDING_JSON), remove(PREVIOUS_INI)]
 }
 
+/// Reads a file of the card, up to a number of bytes; nothing when there is none.
+pub type ReadFile<'a> = dyn Fn(&str, usize) -> io::Result<Option<Vec<u8>>> + 'a;
+
 /// Returns what becomes of a trial that is on, and the steps to it; none when there is no trial. `read` returns a file of
 /// the card, none when there is none.
-pub fn take_back(read: &dyn Fn(&str, usize) -> io::Result<Option<Vec<u8>>>) -> Option<(Outcome, Vec<Step>)> {
+pub fn take_back(read: &ReadFile<'_>) -> Option<(Outcome, Vec<Step>)> {
     let journal = match read(PENDING_JSON, JOURNAL_LIMIT) {
         Ok(None) => return None,
         Ok(Some(bytes)) => serde_json::from_slice::<Journal>(&bytes).map_err(|error| error.to_string()),

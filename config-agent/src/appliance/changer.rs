@@ -527,7 +527,7 @@ impl Changer {
             before: self.now().settings.clone(),
             settings: adoption.settings.clone(),
         };
-        let order = Order::Adopt(adoption, done);
+        let order = Order::Adopt(Box::new(adoption), done);
         self.orders.send(order).map_err(|_| Refusal::ending())?;
         finished.await.map_err(|_| Refusal::ending())?;
         self.changes.send(change).map_err(|_| Refusal::ending())

@@ -37,7 +37,7 @@ pub const GROUP: &str = "genpack";
 #[derive(Debug)]
 pub enum Order {
     /// These settings hold from now on; to be told when the network has been set up so.
-    Adopt(Adoption, oneshot::Sender<()>),
+    Adopt(Box<Adoption>, oneshot::Sender<()>),
     /// The rest of the system has followed the settings.
     Followed(Outcome),
     /// There is this to say about the file, and nothing else changes.

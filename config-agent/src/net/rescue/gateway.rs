@@ -71,9 +71,7 @@ impl Watch {
             } else {
                 Gateway::Unknown
             };
-        } else if targets != self.targets && !targets.is_empty() {
-            self.verdict = Gateway::Unknown;
-        } else if targets.is_empty() && !self.targets.is_empty() {
+        } else if targets != self.targets {
             self.verdict = Gateway::Unknown;
         }
         let addresses: Vec<IpNet> = port.addresses.iter().map(|address| address.net).collect();

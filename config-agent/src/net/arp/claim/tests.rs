@@ -47,7 +47,7 @@ fn a_free_address_is_asked_about_three_times_and_announced_twice() {
     let begin = Instant::now();
     let mut claim = plugged(Claim::insistent(IP), begin);
     assert!(!claim.is_usable());
-    let sent = run(&mut claim, begin, begin + 3600_000 * MS);
+    let sent = run(&mut claim, begin, begin + 3_600_000 * MS);
     use Output::*;
     assert_eq!(
         sent,
