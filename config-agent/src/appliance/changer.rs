@@ -1,19 +1,18 @@
 //! The task that changes the settings: one request after the other, and at most one trial.
 
+mod ending;
+mod file;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
-use genpack_card::trial::{self, Outcome};
-use genpack_card::{Card, FoundSettings, read_settings};
-use genpack_spec::image::Reaction;
+use genpack_card::{Card, read_settings, trial};
 use genpack_spec::layout::card::SYSTEM_INI;
 use genpack_spec::report::{Diagnostic, Notice, SettingsFile, Severity};
 use genpack_spec::settings::Settings;
 use genpack_spec::system_ini::SIZE_LIMIT;
 use genpack_spec::text;
-use genpack_spec::text::Text;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::adoption::{self, Adoption, InUse};
@@ -140,33 +139,6 @@ impl Changer {
         }
     }
 
-    /// Takes up what an earlier life of the agent left.
-    async fn resume(&mut self) {
-        let card = self.card.clone();
-        let on_card = blocking(move || trial::is_on(&card)).await.unwrap_or(false);
-        match (Trial::load(&self.paths), on_card) {
-            (Some(trial), true) if trial.applied => {
-                log::info!("The settings are on trial for {} more seconds.", trial.left());
-                self.trial.send_replace(Some(trial));
-            }
-            (Some(trial), true) => self.take_back_or_log(trial, Why::Interrupted).await,
-            (Some(trial), false) => {
-                // It was ended on the card, one way or the other, and only this had not been told yet.
-                if let Ok(bytes) = std::fs::read(self.paths.trial_file()) {
-                    let _ = self.settle(&trial, &bytes).await;
-                }
-                Trial::forget(&self.paths);
-            }
-            (None, true) => {
-                // PID 1 has used the settings of before; it could not write them to the card.
-                if let Err(error) = self.restore_card().await {
-                    log::error!("Settings that nobody confirmed are still on the card: {error:#}");
-                }
-            }
-            (None, false) => {}
-        }
-    }
-
     async fn expire(&mut self) {
         let trial = self.trial.borrow().clone();
         if let Some(trial) = trial.filter(|trial| trial.left() == 0) {
@@ -232,7 +204,6 @@ impl Changer {
             boot,
             notices: Vec::new(),
         };
-        self.known = Some(fingerprint(&judged.content));
         let token = match revert_after {
             0 => {
                 let (card, content) = (self.card.clone(), judged.content.clone());
@@ -248,6 +219,7 @@ impl Changer {
                     .await?
             }
         };
+        self.known = Some(fingerprint(&judged.content));
         Ok(Applied {
             token,
             diagnostics: judged.diagnostics,
@@ -312,200 +284,6 @@ impl Changer {
         }
     }
 
-    async fn confirm(&mut self, token: &str) -> Result<(), Refusal> {
-        let trial = self.named(token)?;
-        let card = self.card.clone();
-        blocking(move || card.carry_out(&trial::confirm()))
-            .await?
-            .map_err(|error| Refusal::card(&error))?;
-        let content = std::fs::read(self.paths.trial_file()).unwrap_or_default();
-        self.settle(&trial, &content).await?;
-        log::info!("The settings that were on trial hold for good.");
-        Ok(())
-    }
-
-    /// Makes what is on trial hold for good, once the card says so.
-    async fn settle(&mut self, trial: &Trial, content: &[u8]) -> Result<(), Refusal> {
-        let now = self.now();
-        let adoption = Adoption {
-            settings: now.settings.clone(),
-            boot: now.boot.clone(),
-            notices: Vec::new(),
-        };
-        self.trial.send_replace(None);
-        let adopted = self
-            .adopt_after(adoption, &trial.settings_before, InUse::File(content))
-            .await;
-        Trial::forget(&self.paths);
-        adopted
-    }
-
-    async fn take_back_or_log(&mut self, trial: Trial, why: Why) {
-        if let Err(refusal) = self.take_back(trial, why).await {
-            log::error!("Settings could not be taken back: {refusal}");
-        }
-    }
-
-    /// Makes the settings of before hold again: at once, and then on the card.
-    async fn take_back(&mut self, trial: Trial, why: Why) -> Result<(), Refusal> {
-        let file = match &self.now().boot.file {
-            SettingsFile::Read { name } => name.clone(),
-            _ => SYSTEM_INI.to_string(),
-        };
-        let mut adoption = Adoption {
-            settings: trial.settings_before.clone(),
-            boot: trial.boot_before.clone(),
-            notices: vec![Notice {
-                severity: Severity::Warning,
-                text: taken_back(&file, why, trial.revert_after),
-            }],
-        };
-        self.trial.send_replace(None);
-        self.adopt(adoption.clone(), InUse::Before).await?;
-        match self.restore_card().await {
-            Ok(None) => {}
-            Ok(Some(notice)) => {
-                adoption.notices.push(notice);
-                self.adopt(adoption, InUse::Before).await?;
-            }
-            Err(error) => {
-                adoption.notices.push(Notice {
-                    severity: Severity::Error,
-                    text: text!(
-                        "The card can't be written ({reason}), so the settings there are still those that were taken back.",
-                        reason = format!("{error:#}")
-                    ),
-                });
-                self.adopt(adoption, InUse::Before).await?;
-                Trial::forget(&self.paths);
-                return Err(Refusal::card(&error));
-            }
-        }
-        Trial::forget(&self.paths);
-        log::info!("The settings that were on trial were taken back.");
-        Ok(())
-    }
-
-    /// Takes the change on the card back; returns what there is to say besides.
-    async fn restore_card(&mut self) -> Result<Option<Notice>> {
-        let card = self.card.clone();
-        let outcome = blocking(move || trial::take_back_on(&card)).await;
-        let Some((outcome, written)) = outcome.map_err(|refusal| anyhow::anyhow!("{refusal}"))? else {
-            return Ok(None);
-        };
-        written?;
-        Ok(match outcome {
-            Outcome::TakenBack { previous, .. } => {
-                self.known = Some(fingerprint(&previous.unwrap_or_default()));
-                None
-            }
-            Outcome::Edited => Some(Notice {
-                severity: Severity::Warning,
-                text: text!(
-                    "The file on the card has been changed meanwhile, and stays as it is; it holds after the next start."
-                ),
-            }),
-            Outcome::Lost(reason) => Some(Notice {
-                severity: Severity::Error,
-                text: text!(
-                    "A change of the settings that nobody confirmed could not be taken back: {reason}.",
-                    reason
-                ),
-            }),
-        })
-    }
-
-    async fn on_card(&self) -> Result<FoundSettings, Refusal> {
-        let root = self.paths.card();
-        blocking(move || read_settings(&root)).await
-    }
-
-    /// Somebody has written to the card; perhaps it was us.
-    async fn card_changed(&mut self) -> Result<(), Refusal> {
-        let found = self.on_card().await?;
-        // One that is gone may be about to come back; at the next start its absence counts.
-        if found.state == SettingsFile::Missing || self.known == Some(fingerprint(&found.bytes)) {
-            return Ok(());
-        }
-        self.known = Some(fingerprint(&found.bytes));
-        let trial = self.trial.borrow().is_some();
-        match self.now().boot.image.settings_from.card {
-            Reaction::Off => Ok(()),
-            // What somebody writes during a trial is not lost with it.
-            Reaction::Apply if !trial => self.reload().await.map(drop),
-            Reaction::Apply | Reaction::Check => {
-                let (diagnostics, file) = (self.reader.parse(&found.bytes).diagnostics, SYSTEM_INI);
-                let bad = diagnostics.iter().any(|found| found.severity == Severity::Error);
-                let notice = Notice {
-                    severity: if bad { Severity::Error } else { Severity::Warning },
-                    text: match bad {
-                        true => text!(
-                            "{file} on the card has been changed, and the device can't use every line of it; it holds \
-                             after the next start.",
-                            file
-                        ),
-                        false => text!(
-                            "{file} on the card has been changed; it holds after the next start.",
-                            file
-                        ),
-                    },
-                };
-                self.orders
-                    .send(Order::Tell(vec![notice]))
-                    .map_err(|_| Refusal::ending())
-            }
-        }
-    }
-
-    async fn reload(&mut self) -> Result<Vec<Diagnostic>, Refusal> {
-        if let Some(trial) = self.trial.borrow().as_ref() {
-            return Err(Refusal::Pending(pending(trial)));
-        }
-        let FoundSettings {
-            state,
-            bytes,
-            remarks,
-        } = self.on_card().await?;
-        let mut judged = self.judge(bytes.clone()).await?;
-        self.known = Some(fingerprint(&bytes));
-        let mut notices = Vec::new();
-        if let SettingsFile::Read { name } = &state {
-            if judged.content != bytes {
-                let (card, name, content) = (self.card.clone(), name.clone(), judged.content.clone());
-                let written = blocking(move || card.write(&name, &content)).await?;
-                if written.is_ok() {
-                    self.known = Some(fingerprint(&judged.content));
-                }
-                judged.unconcealed = written.err().map(|error| Text::verbatim(format!("{error:#}")));
-            }
-            if let Some(reason) = &judged.unconcealed {
-                notices.push(Notice {
-                    severity: Severity::Warning,
-                    text: text!(
-                        "A password stays readable in {file}, because the device can't replace it there by its hash: \
-                         {reason}. It holds all the same. Save the file as plain text, or write password_hash instead.",
-                        file = name,
-                        reason = reason.clone()
-                    ),
-                });
-            }
-        }
-        let diagnostics: Vec<_> = remarks.into_iter().chain(judged.diagnostics).collect();
-        let file = match (&state, &judged.unconcealed) {
-            (SettingsFile::Read { .. }, None) => InUse::File(&judged.content),
-            _ => InUse::Nothing,
-        };
-        let boot = adoption::report(&self.now().boot, state, &judged.settings, diagnostics.clone());
-        let adoption = Adoption {
-            settings: judged.settings,
-            boot,
-            notices,
-        };
-        self.adopt(adoption, file).await?;
-        log::info!("The settings were read again.");
-        Ok(diagnostics)
-    }
-
     async fn adopt(&self, adoption: Adoption, file: InUse<'_>) -> Result<(), Refusal> {
         self.adopt_after(adoption, &self.now().settings, file).await
     }
@@ -539,24 +317,6 @@ fn pending(trial: &Trial) -> String {
         "another change waits to be confirmed for {} more seconds; confirm it or take it back first",
         trial.left()
     )
-}
-
-fn taken_back(file: &str, why: Why, seconds: u32) -> Text {
-    match why {
-        Why::Unconfirmed => text!(
-            "The last change of {file} was taken back, because nobody confirmed it within {seconds} seconds.",
-            file,
-            seconds
-        ),
-        Why::Asked => text!(
-            "The last change of {file} was taken back, as somebody asked.",
-            file
-        ),
-        Why::Interrupted => text!(
-            "The last change of {file} was taken back, because it was interrupted.",
-            file
-        ),
-    }
 }
 
 fn fingerprint(bytes: &[u8]) -> u64 {

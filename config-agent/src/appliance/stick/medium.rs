@@ -127,7 +127,10 @@ mod tests {
         }
         // A disk with partitions: they appear by themselves.
         let partitioned = formatted(&["sh", "-c", "echo , | sfdisk -q \"$0\""]);
-        assert_eq!((&partitioned[510..], file_system(&partitioned)), (&[0x55, 0xaa][..], None));
+        assert_eq!(
+            (&partitioned[510..], file_system(&partitioned)),
+            (&[0x55, 0xaa][..], None)
+        );
         let mut exfat = [0; 512];
         exfat[3..11].copy_from_slice(b"EXFAT   ");
         assert_eq!(file_system(&exfat), None);
