@@ -49,3 +49,11 @@ fn a_change_during_a_trial_outlives_it() {
     assert_eq!(device.on_card("system.ini").as_deref(), Some(mine.as_str()));
     assert!(device.is_settled());
 }
+
+#[test]
+fn what_can_not_be_a_settings_file_changes_nothing() {
+    let device = Device::start();
+    device.edit_card("system.ini", &"#".repeat(2 << 20));
+    device.await_status("The settings stay as they are until the next start.");
+    assert_eq!(device.world.addresses("4"), [OLD_ADDRESS]);
+}
