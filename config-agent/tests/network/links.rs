@@ -84,6 +84,7 @@ fn a_bridge_with_stp_is_made_anew_when_that_changes() {
     let details = world.ip_json("-d link show dev br0");
     assert_eq!(details[0]["linkinfo"]["info_data"]["stp_state"], 1);
     agent.signal(Signal::SIGTERM);
+    fs::remove_file(world.run_dir().join("run-report.json")).unwrap();
     world.settings(
         r#"{"bridge": {"br0": {"ports": ["eth0"], "method": "static", "addresses": ["10.77.0.9/24"]}}}"#,
     );

@@ -123,8 +123,8 @@ fn nothing_is_done_when_nothing_changed() {
     );
     let _agent = world.agent(&[]);
     world.await_report("addresses", |report| {
-        link(report, "eth0").is_some_and(|link| link.gateways.len() == 2 && link.addresses.len() == 3)
-            && link(report, "br0").is_some_and(|link| link.addresses.len() == 2)
+        link(report, "eth0").is_some_and(|link| link.gateways.len() == 2 && link.addresses.len() == 4)
+            && link(report, "br0").is_some_and(|link| link.addresses.len() == 3)
     });
     let before = fs::read_to_string(world.path("agent.log")).unwrap();
     // Each of these is an event, and so a pass.
@@ -151,6 +151,7 @@ fn monitor(world: &World) -> Process {
 fn a_restart_drops_nothing_of_a_bridge_and_of_changed_ports() {
     let world = World::new();
     world.cable(1);
+    ip(&format!("-n {} addr add 10.78.0.1/24 dev up1", world.server));
     let _server = world.dhcp_server();
     world.settings(
         r#"{"bridge": {"br0": {"ports": ["eth0"]}},
@@ -158,8 +159,8 @@ fn a_restart_drops_nothing_of_a_bridge_and_of_changed_ports() {
     );
     let whole = |report: &genpack_spec::report::RunReport| {
         has(report, "br0", AddressOrigin::Dhcp)
-            && link(report, "br0").is_some_and(|link| link.gateways.len() == 1 && link.addresses.len() == 2)
-            && link(report, "eth1").is_some_and(|link| link.gateways.len() == 1 && link.addresses.len() == 3)
+            && link(report, "br0").is_some_and(|link| link.gateways.len() == 1 && link.addresses.len() == 3)
+            && link(report, "eth1").is_some_and(|link| link.gateways.len() == 1 && link.addresses.len() == 4)
     };
     let mut agent = world.agent(&[]);
     world.await_report("everything", whole);
