@@ -92,7 +92,7 @@ async fn live(options: Options) -> Result<()> {
             Some(order) = appliance.orders.recv() => {
                 match order {
                     Order::Adopt(adoption, done) => {
-                        reporter.adopt(adoption);
+                        reporter.adopt(*adoption);
                         network.pass(&reporter.settings).await;
                         appliance.snapshots.send_replace(Arc::new(reporter.snapshot()));
                         // Whoever gave the order may have ended.

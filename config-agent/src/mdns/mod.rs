@@ -16,6 +16,8 @@ mod service;
 mod socket;
 mod wire;
 
+use std::net::IpAddr;
+
 use genpack_spec::settings::Method;
 use ipnet::IpNet;
 
@@ -63,7 +65,9 @@ pub fn wanted(wishes: &Wishes<'_>, hostname: &str, ports: &[Port]) -> Wanted {
             .filter(|address| !address.tentative && !address.duplicate)
             .map(|address| address.net)
             .collect();
-        addresses.sort();
+        // The rescue address last: who takes the first one should get that which reaches farther.
+        let is_rescue = |net: &IpNet| matches!(net.addr(), IpAddr::V4(ip) if ip.is_link_local());
+        addresses.sort_by_key(|net| (is_rescue(net), *net));
         addresses.dedup();
         addresses.truncate(ADDRESSES);
         (served && !addresses.is_empty()).then(|| Wire {

@@ -1,10 +1,10 @@
 //! The sockets of a port, one for each family.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::task::{Context, Poll};
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use tokio::io::ReadBuf;
 use tokio::net::UdpSocket;
 
@@ -45,6 +45,11 @@ impl Sockets {
         let has = |v4: bool| wire.addresses.iter().any(|net| net.addr().is_ipv4() == v4);
         keep(&mut self.v4, has(true), wire, open_v4);
         keep(&mut self.v6, has(false), wire, open_v6);
+        if let (Some(socket), Some(source)) = (&self.v4, source(wire))
+            && let Err(error) = SockRef::from(socket).set_multicast_if_v4(&source)
+        {
+            log::debug!("{}: mDNS from {source}: {error}", wire.name);
+        }
     }
 
     /// Sends a message. What can't be sent now is lost, as on the wire.
@@ -77,6 +82,16 @@ impl Sockets {
         }
         Poll::Pending
     }
+}
+
+/// Returns the IPv4 address to send from. The kernel never takes the rescue address by itself, which is right when there is no
+/// other.
+fn source(wire: &Wire) -> Option<Ipv4Addr> {
+    let addresses = wire.addresses.iter().filter_map(|net| match net.addr() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    });
+    addresses.min_by_key(Ipv4Addr::is_link_local)
 }
 
 fn keep(

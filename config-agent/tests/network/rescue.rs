@@ -409,3 +409,48 @@ fn an_ipv6_address_that_was_taken_is_tried_again() {
     cable(&world, "up");
     world.await_address("fd77::9");
 }
+
+#[test]
+fn the_name_is_served_from_the_rescue_address_only_when_there_is_no_other() {
+    let world = World::new();
+    let _names = spawn(
+        &world,
+        "mdns",
+        &world.server,
+        &[
+            "tcpdump",
+            "-i",
+            "any",
+            "-n",
+            "-l",
+            "--immediate-mode",
+            "udp",
+            "port",
+            "5353",
+        ],
+    );
+    let (ready, log) = (world.path("mdns.err"), world.path("mdns.log"));
+    world.await_file(&world.path(""), "tcpdump", || {
+        fs::read_to_string(&ready)
+            .unwrap()
+            .contains("listening")
+            .then_some(())
+    });
+    let await_from = |address: &str, begin: usize| {
+        world.await_file(&world.path(""), &format!("name from {address}"), || {
+            let text = fs::read_to_string(&log).unwrap();
+            let from = format!("{address}.5353 > 224.0.0.251.5353");
+            let at = text.get(begin..)?.find(&from)? + begin;
+            Some(text[at..].to_string())
+        })
+    };
+    let mut agent = world.agent(&[]);
+    await_from(&rescue(0).to_string(), 0);
+
+    agent.signal(Signal::SIGTERM);
+    world.settings(STATIC);
+    let before = fs::read_to_string(&log).unwrap().len();
+    let _agent = world.agent(&[]);
+    let text = await_from("10.77.0.9", before);
+    assert!(!text.contains("IP 169.254."), "{text}");
+}
