@@ -236,6 +236,8 @@ impl Reporter {
     }
 
     fn absorb(&mut self, event: Event) {
+        // Some of it goes straight into what `update` compares with.
+        self.published = false;
         match event {
             Event::Services(services) => {
                 self.bus_notice = None;

@@ -93,6 +93,8 @@ impl Device {
         };
         device.start_bus();
         device.start_agent();
+        // It is used only once nobody else on the wire has it.
+        device.await_address(OLD_ADDRESS);
         device
     }
 
