@@ -157,6 +157,11 @@ impl Paths {
         layout::UNIT_MASK_DIR
     }
 
+    /// Returns hosts(5).
+    pub fn hosts(&self) -> PathBuf {
+        self.at("/etc/hosts")
+    }
+
     /// Returns the kernel's log device.
     pub fn kmsg(&self) -> PathBuf {
         self.at("/dev/kmsg")

@@ -1,13 +1,16 @@
 //! The resolver's data: name servers and search domains from the settings and the leases.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use genpack_spec::settings::Method;
 
 use crate::net::offered::Offered;
 use crate::net::port::Port;
 use crate::net::wanted::Wishes;
+
+/// The port of name servers.
+const PORT: u16 = 53;
 
 /// What one port knows about names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,16 @@ pub struct PortDns {
 }
 
 impl PortDns {
+    /// Returns where its name servers are asked.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.servers.iter().map(|server| match server {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+                SocketAddrV6::new(*ip, PORT, 0, self.index).into()
+            }
+            _ => SocketAddr::new(*server, PORT),
+        })
+    }
+
     /// Returns the name servers as resolv.conf(5) has them: link-local ones with the zone of RFC 4007 (11.2).
     fn zoned_servers(&self) -> impl Iterator<Item = String> + '_ {
         self.servers.iter().map(|server| match server {

@@ -24,6 +24,7 @@ pub mod rescue;
 mod solicit;
 mod udev;
 pub mod wanted;
+pub mod wireguard;
 
 /// Our number among the origins of routes (`rtm_protocol`) and addresses (`IFA_PROTO`, Linux 5.18): what carries it
 /// is ours to change and remove, everything else belongs to others. Free in `include/uapi/linux/rtnetlink.h`

@@ -23,9 +23,10 @@ use super::port::Port;
 use super::rescue::{Rescue, Standing};
 use super::udev::Udev;
 use super::wanted::Wishes;
+use super::wireguard::Tunnels;
 use super::{apply, observe, remembered};
-use crate::Paths;
 use crate::time::uptime;
+use crate::{Paths, resolver};
 
 /// The wired network and what belongs to it.
 pub struct Network {
@@ -36,6 +37,7 @@ pub struct Network {
     kernel_events: BoxStream<'static, ()>,
     udev: Udev,
     rescue: Rescue,
+    tunnels: Tunnels,
     clients: BTreeMap<u32, Client>,
     leases: BTreeMap<u32, Lease>,
     /// Addresses of earlier starts.
@@ -81,6 +83,8 @@ impl Network {
             MulticastGroup::Ipv4Route,
             MulticastGroup::Ipv6Route,
             MulticastGroup::Ipv6Ifinfo,
+            MulticastGroup::Ipv4Rule,
+            MulticastGroup::Ipv6Rule,
         ];
         let (connection, keep, messages) =
             rtnetlink::new_multicast_connection(&groups).context("subscribing to rtnetlink events")?;
@@ -91,6 +95,7 @@ impl Network {
             hostname: hostname.to_string(),
             patience,
             rescue: Rescue::new(handle.clone()),
+            tunnels: Tunnels::new(&handle, paths.hosts()),
             handle,
             // The connection ends when its handle is dropped.
             kernel_events: messages
@@ -188,6 +193,7 @@ impl Network {
             () = self.udev.changed() => {}
             () = self.rescue.event() => {}
             () = self.ipv6.event(&self.ports) => {}
+            () = self.tunnels.event() => {}
         }
     }
 
@@ -205,6 +211,13 @@ impl Network {
             if !failures.contains(&failure) {
                 failures.push(failure);
             }
+        }
+        let known = resolver::by_port(&self.wishes(settings), &self.ports, &self.offered());
+        let servers = known.iter().flat_map(resolver::PortDns::sockets).collect();
+        self.tunnels.pass(&settings.wireguard, servers).await;
+        for (index, problems) in self.tunnels.problems() {
+            let failures = self.failures.entry(*index).or_default();
+            failures.extend(problems.iter().cloned());
         }
     }
 

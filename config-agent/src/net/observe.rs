@@ -189,7 +189,7 @@ fn ipv6_conf(port: &str) -> Option<Ipv6Conf> {
     })
 }
 
-fn address(message: &AddressMessage) -> Option<Address> {
+pub(super) fn address(message: &AddressMessage) -> Option<Address> {
     let (mut local, mut peer, mut valid, mut protocol) = (None, None, None, None);
     let mut flags = AddressFlags::from_bits_retain(u32::from(message.header.flags.bits()));
     for attribute in &message.attributes {

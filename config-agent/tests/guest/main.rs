@@ -7,6 +7,7 @@ mod bond;
 #[path = "../network/links.rs"]
 mod links;
 mod vlan;
+mod wireguard;
 #[allow(dead_code)]
 #[path = "../network/world.rs"]
 mod world;
