@@ -210,9 +210,22 @@ impl Device {
     /// Writes a file as somebody does who is logged in.
     pub fn edit_card(&self, path: &str, text: &str) {
         let card = self.card.0.display().to_string();
-        run("mount", &["-o", "remount,rw", &card]);
-        fs::write(self.card.0.join(path), text).unwrap();
-        run("mount", &["-o", "remount,ro", &card]);
+        let end = std::time::Instant::now() + crate::world::DEADLINE;
+        loop {
+            run("mount", &["-o", "remount,rw", &card]);
+            match fs::write(self.card.0.join(path), text) {
+                // The agent has just ended a write of its own, and with it made the card read-only.
+                Err(error) if error.kind() == std::io::ErrorKind::ReadOnlyFilesystem => {
+                    assert!(std::time::Instant::now() < end, "{error}");
+                }
+                written => break written.unwrap(),
+            }
+        }
+        // Busy while the agent writes, which makes it read-only itself in the end.
+        let _ = Command::new("mount")
+            .args(["-o", "remount,ro", &card])
+            .stderr(Stdio::null())
+            .status();
     }
 
     /// Waits until STATUS.txt says something; returns it without its line ends.
