@@ -1,5 +1,5 @@
 //! `genpack-config`, the command for people on the device: the agent's program under another name, as a client of
-//! [`crate::appliance`] on the system bus.
+//! `crate::appliance` on the system bus.
 
 mod args;
 mod edit;

@@ -3,8 +3,8 @@
 //!
 //! It offers no services (DNS-SD): which there are is known to the programs of the image only.
 //!
-//! [`records`] says what there is to tell on a port, [`wire`] reads and writes messages, [`responder`] decides what to
-//! send and when, without sockets or a clock of its own; [`service`] has both.
+//! `records` says what there is to tell on a port, `wire` reads and writes messages, `responder` decides what to
+//! send and when, without sockets or a clock of its own; `service` has both.
 
 mod answer;
 mod conflict;

@@ -2,7 +2,7 @@
 //!
 //! mozim 0.3.4 needs help in these places, all found in its source:
 //! - Only when it asks for an earlier address does it take notice of a DHCPNAK. After an offer and in a renewal
-//!   [`Refusals`] listens beside it.
+//!   `Refusals` listens beside it.
 //! - After a DHCPOFFER it repeats the DHCPREQUEST for ever (`dhcpv4/request.rs`), deaf to the server's end; so a client that
 //!   stays in `Selecting` is given up and a new one starts.
 //! - Its rebinding names the server that gave the lease (`dhcpv4/msg.rs`, `new_rebind`), which no other server may answer

@@ -2,7 +2,7 @@
 //!
 //! PID 1 has made all of it true before anything started. What changes afterwards goes the same way again: the files of
 //! the old settings and of the new ones are two plans ([`genpack_system_files`]), and only what they differ in is touched.
-//! What other programs want to hear of goes through the services that tell them ([`names`]).
+//! What other programs want to hear of goes through the services that tell them (`names`).
 
 mod follow;
 mod names;

@@ -3,7 +3,7 @@
 //! It is RFC 5227 with three decisions:
 //! - The times of the probe are shorter. The RFC's 4 to 7 s were chosen for networks and hosts that answer after seconds; on
 //!   today's Ethernet an answer takes milliseconds, and people wait for this device. Who answers later is still heard:
-//!   for [`NEWCOMER`] the one who was there first wins.
+//!   for `NEWCOMER` the one who was there first wins.
 //! - After a cable was pulled the address stays while it is asked about anew, so that a loose plug doesn't cut connections.
 //! - An address that a person typed, and that was ours before the other came, is defended for ever (section 2.4, choice
 //!   c), at most every ten seconds: a device that gives way could be switched off by anybody with two packets.
