@@ -1,20 +1,22 @@
 //! Tunnels over netlink: asks for what the kernel has, and carries out the steps of a plan.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use futures_util::{StreamExt, TryStreamExt};
-use genetlink::GenetlinkHandle;
+use genetlink::{GenetlinkError, GenetlinkHandle};
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_generic::GenlMessage;
 use netlink_packet_wireguard::{WireguardAttribute, WireguardMessage};
+use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
 use rtnetlink::packet_route::route::{
     RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use rtnetlink::{Handle, IpVersion, RouteMessageBuilder};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::device::{Device, Observed, TunnelRoute};
 use super::message;
@@ -106,8 +108,11 @@ impl Kernel {
             index,
             ..Device::default()
         };
-        let answers = self.request(message::get(index), NLM_F_DUMP).await;
-        for message in answers.context("asking for the tunnel's settings")? {
+        let answers = match self.request(message::get(index), NLM_F_DUMP).await {
+            Err(error) if is_gone(&error) => return Ok(None),
+            answers => answers.context("asking for the tunnel's settings")?,
+        };
+        for message in answers {
             message::absorb(&mut device, message);
         }
         Ok(Some(device))
@@ -125,10 +130,10 @@ impl Kernel {
         };
         let mut request = NetlinkMessage::from(GenlMessage::from_payload(message));
         request.header.flags = NLM_F_REQUEST | flags;
-        let mut answers = generic.request(request).await?;
+        let mut answers = generic.request(request).await.map_err(without_keys)?;
         let mut received = Vec::new();
         while let Some(answer) = answers.next().await {
-            match answer?.payload {
+            match answer.map_err(|error| without_keys(error.into()))?.payload {
                 NetlinkPayload::InnerMessage(message) => received.push(message.payload),
                 NetlinkPayload::Error(error) if error.code.is_some() => bail!(error.to_io()),
                 _ => {}
@@ -176,6 +181,21 @@ impl Kernel {
     }
 }
 
+/// Returns what may be shown: an error can carry what was sent or received, and keys are in that.
+fn without_keys(error: GenetlinkError) -> anyhow::Error {
+    match error {
+        GenetlinkError::NetlinkError(error) => error.into(),
+        _ => anyhow!("the kernel's answer can't be understood"),
+    }
+}
+
+fn is_gone(error: &anyhow::Error) -> bool {
+    let error = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::raw_os_error);
+    error == Some(libc::ENODEV)
+}
+
 /// Returns something for a tunnel or the loopback link, and for a tunnel of ours its name.
 fn tunnel(link: &LinkMessage) -> Option<Option<String>> {
     if link.header.flags.contains(LinkFlags::Loopback) {
@@ -221,7 +241,7 @@ fn route(message: &RouteMessage) -> Option<(u32, TunnelRoute)> {
         }
     }
     let whole = match header.address_family {
-        rtnetlink::packet_route::AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        AddressFamily::Inet => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         _ => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     };
     let destination = IpNet::new(destination.unwrap_or(whole), header.destination_prefix_length).ok()?;
