@@ -17,7 +17,7 @@ DIST := $(CARGO_TARGET_DIR)/dist
 PREFIX ?= /usr/local
 CARGO := cargo
 
-.PHONY: all host-packages programs dist install run test check unit-tests boot-tests bench bench-system-ini fuzz clean
+.PHONY: all host-packages programs dist install run test check unit-tests boot-tests bench bench-system-ini bench-address fuzz clean
 
 all: dist
 
@@ -70,11 +70,14 @@ unit-tests: host-packages
 boot-tests: dist
 	GENPACK=$(DIST)/bin/genpack $(CARGO) test --locked -p genpack-tests -- --test-threads=2
 
-bench: dist bench-system-ini
+bench: dist bench-system-ini bench-address
 	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench
 
 bench-system-ini:
 	$(CARGO) run --locked --quiet --release -p genpack-bench --bin system-ini
+
+bench-address: dist
+	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench --bin address
 
 FUZZ_SECONDS := 600
 fuzz: host-packages

@@ -1,13 +1,13 @@
 //! A device as a person has it: a card to edit, a switch, a page, an answer.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use genpack_qemu::{Card, Firmware, Forward, Machine, Nic, Overlay, Pattern, UserNetwork, Vm, check_fat};
 use genpack_spec::layout::card::{STATUS_TXT, SYSTEM_INI};
 
+use crate::image::log_folder;
 use crate::ssh::{SshKey, ssh};
 use crate::{BOOT_DEADLINE, example_image};
 
@@ -107,11 +107,6 @@ impl Device {
             .expect("the machine can be started");
         Running { vm, device: self }
     }
-}
-
-/// Where the console of every machine is kept.
-fn log_folder() -> PathBuf {
-    crate::image::scratch().join("logs")
 }
 
 /// A device that is switched on.

@@ -1,8 +1,12 @@
-//! The image under test.
+//! The images under test.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+use genpack_qemu::{Card, Firmware};
+use genpack_spec::cmdline::Slot;
+use genpack_spec::layout::card::{GRUB_CFG, INITRAMFS, VMLINUZ, slot_dir};
 
 /// Returns the installed `genpack` under test, from the environment variable `GENPACK`, which `make boot-tests` sets.
 pub fn genpack() -> PathBuf {
@@ -13,24 +17,58 @@ pub fn genpack() -> PathBuf {
 /// Returns the disk image of `examples/web`, which is built once in each run of the tests.
 pub fn example_image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
-    IMAGE.get_or_init(|| {
-        let folder = scratch();
-        let image = folder.join("web.img");
-        let blueprint = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/web");
-        let built = Command::new(genpack())
-            .arg("build")
-            .arg(blueprint)
-            .arg("-o")
-            .arg(&image)
-            .output();
-        let built = built.expect("genpack can be started");
-        assert!(
-            built.status.success(),
-            "genpack build: {}",
-            String::from_utf8_lossy(&built.stderr)
-        );
-        image
-    })
+    IMAGE.get_or_init(|| built("../examples/web", "web.img"))
+}
+
+/// Returns the disk image of `fixtures/lab`, which is built once in each run of the tests.
+pub fn lab_image() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    IMAGE.get_or_init(|| built("fixtures/lab", "lab.img"))
+}
+
+/// Returns how QEMU starts the lab's image without firmware and boot menu, which saves seconds of each of its many boots.
+pub fn lab_firmware() -> Firmware {
+    static FIRMWARE: OnceLock<Firmware> = OnceLock::new();
+    let direct = || {
+        let card = Card::open(lab_image()).expect("the card can be opened");
+        let read = |path: &str| card.read(path).expect("the file is on the card");
+        let take = |name: &str| {
+            let path = scratch().join(format!("lab-{name}"));
+            std::fs::write(&path, read(&format!("{}/{name}", slot_dir(Slot::A))))
+                .expect("a copy can be made");
+            path
+        };
+        let menu = String::from_utf8(read(GRUB_CFG)).expect("the boot menu is UTF-8");
+        let mut lines = menu.lines().filter_map(|line| line.trim().strip_prefix("linux "));
+        let (_, parameters) = lines
+            .next()
+            .and_then(|line| line.split_once(' '))
+            .expect("a kernel's line");
+        Firmware::Direct {
+            kernel: take(VMLINUZ),
+            initrd: Some(take(INITRAMFS)),
+            cmdline: parameters.to_string(),
+        }
+    };
+    FIRMWARE.get_or_init(direct).clone()
+}
+
+/// Builds the blueprint in a folder beside this crate's `src`.
+fn built(blueprint: &str, name: &str) -> PathBuf {
+    let image = scratch().join(name);
+    let built = Command::new(genpack())
+        .arg("build")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(blueprint))
+        .arg("-o")
+        .arg(&image)
+        .output();
+    let built = built.expect("genpack can be started");
+    assert!(
+        built.status.success(),
+        "genpack build: {}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    image
 }
 
 /// Returns a folder that outlives the tests, for the image and for the logs of machines.
@@ -40,4 +78,9 @@ pub fn scratch() -> PathBuf {
     let folder = target.join("boot-tests");
     std::fs::create_dir_all(&folder).expect("a scratch folder can be made");
     folder
+}
+
+/// Returns the folder for the consoles of all machines.
+pub fn log_folder() -> PathBuf {
+    scratch().join("logs")
 }

@@ -1,11 +1,18 @@
 //! What boot tests share: the image, built once; devices that start from copies of it; what a person does with one.
 
 mod device;
+mod guest;
+mod guest_tests;
 mod image;
+mod pair;
+mod shell;
 mod ssh;
 
 pub use device::{Device, Running};
-pub use image::{example_image, genpack};
+pub use guest::{Guest, GuestSetup};
+pub use guest_tests::guest_tests;
+pub use image::{example_image, genpack, lab_image};
+pub use pair::{DEVICE, Pair};
 pub use ssh::SshKey;
 
 use std::time::Duration;

@@ -1,0 +1,133 @@
+//! Machines of the lab: any number of network cards on cables, and commands without a network.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use genpack_qemu::{CableEnd, Card, Disk, Machine, Nic, Overlay, Vm};
+use genpack_spec::layout::card::SYSTEM_INI;
+
+use crate::image::{lab_firmware, log_folder};
+use crate::shell::{Answer, Shell};
+use crate::{BOOT_DEADLINE, lab_image};
+
+/// How long a command in a guest may take unless the test says otherwise.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(180);
+
+/// A machine of the lab that is switched off.
+pub struct GuestSetup {
+    name: String,
+    card: Overlay,
+    machine: Machine,
+}
+
+impl GuestSetup {
+    /// Returns a machine without a network card, whose card nobody has touched yet. It is switched off when `lifetime`
+    /// has passed since its start.
+    pub fn new(name: &str, lifetime: Duration) -> GuestSetup {
+        let card = Overlay::create(lab_image()).expect("a copy of the image");
+        let machine = Machine::new(name)
+            .firmware(lab_firmware())
+            .memory_mib(768)
+            .disk(card.disk())
+            .log_dir(log_folder())
+            .deadline(lifetime);
+        GuestSetup {
+            name: name.to_string(),
+            card,
+            machine,
+        }
+    }
+
+    /// Adds a network card with one end of a cable in it. `mac` keeps machines on one cable apart.
+    pub fn nic(self, end: &CableEnd, mac: &str) -> GuestSetup {
+        let machine = self.machine.nic(Nic::cable(end).mac(mac));
+        GuestSetup { machine, ..self }
+    }
+
+    /// Adds a disk, the first as `/dev/vdb`.
+    pub fn disk(self, disk: Disk) -> GuestSetup {
+        let machine = self.machine.disk(disk);
+        GuestSetup { machine, ..self }
+    }
+
+    /// Gives it more than one processor.
+    pub fn cpus(self, cpus: u32) -> GuestSetup {
+        let machine = self.machine.cpus(cpus);
+        GuestSetup { machine, ..self }
+    }
+
+    /// Replaces `system.ini`.
+    pub fn write_settings(&self, text: &str) {
+        let card = Card::open(&self.card).expect("the card can be opened");
+        card.write(SYSTEM_INI, text.as_bytes())
+            .expect("system.ini can be written");
+        card.close().expect("the card can be ejected");
+    }
+
+    /// Switches it on and waits until it takes commands, which is before its network starts or about then.
+    pub fn switch_on(self) -> Guest {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = folder.path().join("shell");
+        let machine = self.machine.clone().extra_args(Shell::args(&socket));
+        let vm = machine.start().expect("the machine can be started");
+        let shell = Shell::connect(socket).expect("QEMU has opened the shell's socket");
+        let guest = Guest {
+            vm,
+            shell: Mutex::new(shell),
+            setup: self,
+        };
+        guest.await_shell();
+        guest
+    }
+}
+
+/// A machine of the lab that is switched on.
+pub struct Guest {
+    vm: Vm,
+    shell: Mutex<Shell>,
+    setup: GuestSetup,
+}
+
+impl Guest {
+    /// Waits until the machine takes commands.
+    fn await_shell(&self) {
+        let ready = self.shell().wait(BOOT_DEADLINE);
+        ready.unwrap_or_else(|error| self.fail(&format!("no shell: {error}")));
+    }
+
+    /// Runs a command as root and returns what it printed; the test fails when the command does.
+    pub fn run(&self, command: &str) -> String {
+        let answer = self.answer(command, COMMAND_DEADLINE);
+        if answer.status != 0 {
+            self.fail(&format!(
+                "exit status {} of: {command}\n{}",
+                answer.status, answer.output
+            ));
+        }
+        answer.output.trim_end().to_string()
+    }
+
+    /// Runs a command as root, whatever comes of it.
+    pub fn answer(&self, command: &str, deadline: Duration) -> Answer {
+        let answer = self.shell().run(command, deadline);
+        answer.unwrap_or_else(|error| self.fail(&format!("{error} while waiting for: {command}")))
+    }
+
+    /// Waits until a command succeeds, and returns what it printed then. It is tried again whenever the network changes.
+    pub fn wait_for(&self, command: &str) -> String {
+        let quoted = command.replace('\'', r"'\''");
+        self.run(&format!("lab-await 120 '{quoted}'"))
+    }
+
+    fn shell(&self) -> std::sync::MutexGuard<'_, Shell> {
+        self.shell.lock().expect("no command has panicked")
+    }
+
+    /// Ends the test, with the end of the console; all of it is in the log folder.
+    fn fail(&self, what: &str) -> ! {
+        let console = self.vm.serial_log();
+        let lines: Vec<&str> = console.lines().collect();
+        let end = lines[lines.len().saturating_sub(40)..].join("\n");
+        panic!("{}: {what}\n--- end of its console\n{end}", self.setup.name);
+    }
+}

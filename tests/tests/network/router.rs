@@ -1,0 +1,220 @@
+//! A device and a router: whatever settings the device gets, the router can reach it.
+//!
+//! Booting takes most of the time, so one pair of machines goes through all of it. Each step sets the whole of the
+//! device's settings and none depends on one before it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use genpack_tests::{DEVICE, Pair};
+
+/// The machines' time, from power-on to power-off.
+const LIFETIME: Duration = Duration::from_secs(1200);
+
+/// What goes on, under the name that is told when it fails.
+type Step = (&'static str, fn(&Pair));
+
+const STEPS: &[Step] = &[
+    ("an address by DHCP", dhcp),
+    ("a static address", static_address),
+    ("a VLAN", vlan),
+    ("a bridge", bridge),
+    ("a WireGuard tunnel", wireguard),
+    ("an address that is taken", clash),
+    ("a typo in the gateway", gateway_typo),
+    ("a change that nobody confirms", unconfirmed),
+];
+
+/// Removes what a step may have done to the router.
+const CLEAN_UP: &str = "{
+    [ -e /run/dnsmasq-eth0.30.pid ] && kill $(cat /run/dnsmasq-eth0.30.pid)
+    ip link del eth0.30
+    ip link del wg0
+    ip -n far addr flush dev eth1
+    ip -n far link set eth1 down
+    ip addr del 10.77.0.9/24 dev eth0
+    ip addr del 169.254.77.1/16 dev eth0
+} 2>/dev/null || true";
+
+#[test]
+fn a_device_is_reached_with_any_settings() {
+    let pair = Pair::start("pair", LIFETIME);
+    let mut failed = Vec::new();
+    for (name, step) in STEPS {
+        let begun = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            pair.device.run("genpack-config revert || true");
+            pair.router.run(CLEAN_UP);
+            step(&pair);
+        }));
+        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
+        eprintln!("{name}: {word}, {:.1} s", begun.elapsed().as_secs_f64());
+        if outcome.is_err() {
+            failed.push(*name);
+        }
+    }
+    assert!(failed.is_empty(), "failed: {}", failed.join(", "));
+}
+
+/// Makes `settings` those of the device, for good.
+fn apply(pair: &Pair, settings: &str) {
+    apply_on_trial(pair, settings, 0);
+}
+
+/// Makes `settings` those of the device for so many seconds.
+fn apply_on_trial(pair: &Pair, settings: &str, revert_after: u32) {
+    pair.device.run(&format!(
+        "printf %s '{settings}' | genpack-config apply - --revert-after {revert_after}"
+    ));
+}
+
+/// Waits until the status of the device says so.
+fn await_status(pair: &Pair, words: &str) {
+    // Its lines are folded.
+    pair.device.wait_for(&format!(
+        "genpack-config status | tr -s '\\n ' ' ' | grep -F -- '{words}'"
+    ));
+}
+
+/// Waits until a link of the device has the address.
+fn await_address(pair: &Pair, link: &str, address: &str) -> String {
+    let addresses = format!("ip -4 -o addr show dev {link} | sed 's/.* inet \\([^ ]*\\).*/\\1/'");
+    pair.device.wait_for(&format!("{addresses} | grep '^{address}'"))
+}
+
+/// Waits until the router can reach the address.
+fn await_ping(pair: &Pair, address: &str) {
+    pair.router.wait_for(&format!("ping -n -c 1 -W 1 {address}"));
+}
+
+fn dhcp(pair: &Pair) {
+    apply(pair, "");
+    let address = await_address(pair, "eth0", "10.77.0.1[0-5][0-9]/24$");
+    await_ping(pair, address.trim_end_matches("/24"));
+    pair.device
+        .wait_for("ip -4 route show default | grep \"via 10.77.0.1 \"");
+    pair.device.run("ping -n -c 1 -W 10 10.77.0.1");
+    let log = pair.router.run("cat /run/dnsmasq-eth0.log");
+    assert!(log.contains(&format!("02:00:00:00:77:02 {DEVICE}")), "{log}");
+}
+
+fn static_address(pair: &Pair) {
+    apply(
+        pair,
+        "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n",
+    );
+    await_address(pair, "eth0", "10.77.0.9/24$");
+    await_ping(pair, "10.77.0.9");
+    pair.device
+        .wait_for("ip -4 route show default | grep \"via 10.77.0.1 \"");
+}
+
+fn vlan(pair: &Pair) {
+    pair.router.run(
+        "ip link add link eth0 name eth0.30 type vlan id 30 &&
+         ip addr add 10.30.0.1/24 dev eth0.30 && ip link set eth0.30 up",
+    );
+    pair.serve("eth0.30", "--dhcp-range=10.30.0.100,10.30.0.150,300");
+    apply(
+        pair,
+        "[network eth0]\naddress = 10.77.0.9/24\n[vlan office]\nparent = eth0\nid = 30\n",
+    );
+    let address = await_address(pair, "office", "10.30.0.1[0-5][0-9]/24$");
+    await_ping(pair, address.trim_end_matches("/24"));
+    await_ping(pair, "10.77.0.9");
+}
+
+/// The device joins the two wires, so that the router's far end has a way to its near end.
+fn bridge(pair: &Pair) {
+    pair.router
+        .run("ip -n far addr add 10.77.0.77/24 dev eth1 && ip -n far link set eth1 up");
+    apply(pair, "[bridge lan]\nports = eth0, eth1\n");
+    let address = await_address(pair, "lan", "10.77.0.1[0-5][0-9]/24$");
+    await_ping(pair, address.trim_end_matches("/24"));
+    pair.router
+        .wait_for("ip netns exec far ping -n -c 1 -W 1 10.77.0.1");
+}
+
+fn wireguard(pair: &Pair) {
+    let key = |name: &str| {
+        let private = pair.router.run("wg genkey 2>/dev/null");
+        let public = pair
+            .router
+            .run(&format!("echo {private} | tee /run/{name}.key | wg pubkey"));
+        (private, public)
+    };
+    let ((_, router), (private, device)) = (key("router"), key("device"));
+    pair.router.run(&format!(
+        "set -e
+        ip link add wg0 type wireguard
+        wg set wg0 private-key /run/router.key listen-port 51820 peer {device} allowed-ips 10.99.0.2/32
+        ip addr add 10.99.0.1/24 dev wg0
+        ip link set wg0 up"
+    ));
+    apply(
+        pair,
+        &format!(
+            "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n\
+             [wireguard home]\nprivate_key = {private}\naddress = 10.99.0.2/24\npeer_public_key = {router}\n\
+             peer_endpoint = 10.77.0.1:51820\npeer_allowed_ips = 10.99.0.0/24\nkeepalive = 5\n"
+        ),
+    );
+    await_address(pair, "home", "10.99.0.2/24$");
+    // The device calls; until then the router does not know where it is.
+    await_ping(pair, "10.99.0.2");
+    let seen = pair.router.run("wg show wg0 endpoints");
+    assert!(seen.contains("10.77.0.9:"), "{seen}");
+}
+
+/// The router's own link-local address, for reaching the device's.
+const LINK_LOCAL: &str = "ip addr add 169.254.77.1/16 dev eth0 scope link";
+
+fn clash(pair: &Pair) {
+    pair.router
+        .run(&format!("{LINK_LOCAL}; ip addr add 10.77.0.9/24 dev eth0"));
+    apply(pair, "[network eth0]\naddress = 10.77.0.9/24\n");
+    await_status(
+        pair,
+        "10.77.0.9 is already used by another device on this network",
+    );
+    let rescue = await_address(pair, "eth0", "169.254.");
+    let addresses = pair.device.run("ip -4 -o addr show dev eth0");
+    assert!(!addresses.contains("10.77.0.9"), "{addresses}");
+    await_ping(pair, rescue.trim_end_matches("/16"));
+}
+
+fn gateway_typo(pair: &Pair) {
+    pair.router.run(LINK_LOCAL);
+    // 10.7 instead of 10.77.
+    apply(
+        pair,
+        "[network eth0]\naddress = 10.7.0.9/24\ngateway = 10.7.0.1\n",
+    );
+    await_status(pair, "The gateway 10.7.0.1 does not answer");
+    let rescue = await_address(pair, "eth0", "169.254.");
+    await_ping(pair, rescue.trim_end_matches("/16"));
+    let offered = await_address(pair, "eth0", "10.77.0.1[0-5][0-9]/24$");
+    await_ping(pair, offered.trim_end_matches("/24"));
+
+    // Everything that the name stands for; a program tries one after the other.
+    let ask = format!("timeout 2 drill -p 5353 {DEVICE}.local A @224.0.0.251");
+    let found = pair.router.wait_for(&format!(
+        "{ask} | awk '$4 == \"A\" {{ print $5 }}' | grep '^10.77.0.1'"
+    ));
+    await_ping(pair, &found);
+}
+
+fn unconfirmed(pair: &Pair) {
+    apply(
+        pair,
+        "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n",
+    );
+    await_address(pair, "eth0", "10.77.0.9/24$");
+    let before = pair.device.run("sha256sum /run/genpack/boot/system.ini");
+    apply_on_trial(pair, "[network eth0]\naddress = 10.77.0.10/24\n", 5);
+    await_address(pair, "eth0", "10.77.0.10/24$");
+    await_ping(pair, "10.77.0.10");
+    await_address(pair, "eth0", "10.77.0.9/24$");
+    await_ping(pair, "10.77.0.9");
+    assert_eq!(pair.device.run("sha256sum /run/genpack/boot/system.ini"), before);
+}
