@@ -10,8 +10,7 @@ const DEADLINE: Duration = Duration::from_secs(600);
 #[test]
 fn the_agents_own_tests_pass_in_a_guest() {
     let disk = guest_tests("guest");
-    let guest = GuestSetup::new("guest-tests", DEADLINE + Duration::from_secs(300))
-        .cpus(2)
+    let guest = GuestSetup::new("guest-tests", DEADLINE * 2)
         .disk(disk)
         .switch_on();
     // The tests start agents of their own; this one is not to get in their way.

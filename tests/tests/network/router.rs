@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use genpack_tests::{DEVICE, Pair};
 
 /// The machines' time, from power-on to power-off.
-const LIFETIME: Duration = Duration::from_secs(1200);
+const LIFETIME: Duration = Duration::from_secs(1800);
 
 /// What goes on, under the name that is told when it fails.
 type Step = (&'static str, fn(&Pair));
