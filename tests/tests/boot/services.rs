@@ -52,7 +52,7 @@ fn a_program_that_fails_is_quoted(firmware: &Firmware) {
     assert_eq!(running.wait_for_status(), "well");
     running.run(
         &key,
-        r"systemd-run --quiet --unit=pump sh -c 'echo the pump starts; printf \\033[31mno water\\033[0m; exit 3'",
+        r#"systemd-run --quiet --unit=pump sh -c 'echo the pump starts; printf "\033[31mno water\033[0m"; exit 3'"#,
     );
     assert_eq!(running.wait_for_status(), "1 problem");
     let status = running.switch_off().status();
