@@ -32,7 +32,7 @@ const CLEAN_UP: &str = "{
     ip link del wg0
     ip -n far addr flush dev eth1
     ip -n far link set eth1 down
-    ip addr del 10.77.0.9/24 dev eth0
+    ip addr del 10.77.0.8/24 dev eth0
     ip addr del 169.254.77.1/16 dev eth0
 } 2>/dev/null || true";
 
@@ -171,15 +171,16 @@ const LINK_LOCAL: &str = "ip addr add 169.254.77.1/16 dev eth0 scope link";
 
 fn clash(pair: &Pair) {
     pair.router
-        .run(&format!("{LINK_LOCAL}; ip addr add 10.77.0.9/24 dev eth0"));
-    apply(pair, "[network eth0]\naddress = 10.77.0.9/24\n");
+        .run(&format!("{LINK_LOCAL}; ip addr add 10.77.0.8/24 dev eth0"));
+    // Not one that the device has had: that one it would defend.
+    apply(pair, "[network eth0]\naddress = 10.77.0.8/24\n");
     await_status(
         pair,
-        "10.77.0.9 is already used by another device on this network",
+        "10.77.0.8 is already used by another device on this network",
     );
     let rescue = await_address(pair, "eth0", "169.254.");
     let addresses = pair.device.run("ip -4 -o addr show dev eth0");
-    assert!(!addresses.contains("10.77.0.9"), "{addresses}");
+    assert!(!addresses.contains("10.77.0.8"), "{addresses}");
     await_ping(pair, rescue.trim_end_matches("/16"));
 }
 
