@@ -7,8 +7,8 @@ use genpack_qemu::{CableEnd, Card, Disk, Machine, Nic, Overlay, Vm};
 use genpack_spec::layout::card::SYSTEM_INI;
 
 use crate::image::{lab_firmware, log_folder};
-use crate::shell::{Answer, Shell};
 use crate::lab_image;
+use crate::shell::{Answer, Shell};
 
 /// How long a machine may take from power-on until it takes commands, on a host that has much else to do. Usually it is ten
 /// seconds.

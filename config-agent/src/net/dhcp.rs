@@ -50,6 +50,8 @@ pub struct Port {
     pub name: String,
     /// The port's hardware address; also says who we are to the server.
     pub mac: MacAddress,
+    /// For a VLAN, its ID: it has the hardware address of the port that carries it.
+    pub vlan: Option<u16>,
     /// The name that the server shall give to the address.
     pub hostname: String,
     /// How long no server may answer before [`Event::Silent`].
@@ -314,9 +316,25 @@ fn config(port: &Port) -> DhcpV4Config {
     config.set_iface_index(port.index);
     // Fails only for a length other than six bytes.
     let _ = config.set_iface_mac_raw(&port.mac.bytes());
-    config.use_mac_as_client_id();
+    match port.vlan {
+        None => config.use_mac_as_client_id(),
+        Some(id) => config.set_client_id(CLIENT_ID_DUID, &vlan_identity(port.mac, id)),
+    };
     config.set_host_name(&port.hostname);
     config
+}
+
+/// Type of a client identifier that consists of IAID and DUID (RFC 4361, 6.1).
+const CLIENT_ID_DUID: u8 = 255;
+
+/// Returns what tells a VLAN from its port to a server that serves both: dnsmasq takes the lease of the one away when
+/// the other, with the same identifier, asks for its own. Ports have the identifier that everybody expects of their address.
+fn vlan_identity(mac: MacAddress, id: u16) -> Vec<u8> {
+    // IAID, then a DUID-LL for Ethernet (RFC 8415, 11.4).
+    let mut identity = u32::from(id).to_be_bytes().to_vec();
+    identity.extend([0, 3, 0, 1]);
+    identity.extend(mac.bytes());
+    identity
 }
 
 /// Makes the lease with which mozim asks for the same address again; it reads the address only.

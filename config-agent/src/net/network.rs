@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::dhcp::{self, Before, Client, Event};
 use super::ipv6::Ipv6;
 use super::lease::Lease;
+use super::link::Kind;
 use super::links::Links;
 use super::offered::Offered;
 use super::plan::{Action, Inputs, Step, plan};
@@ -339,6 +340,10 @@ impl Network {
             index,
             name: port.name.clone(),
             mac,
+            vlan: match port.link.kind {
+                Kind::Vlan { id, .. } => Some(id),
+                _ => None,
+            },
             hostname: self.hostname.clone(),
             patience: self.patience,
         };

@@ -52,8 +52,14 @@ fn a_vlan_and_its_port_have_addresses_of_their_own() {
     );
     let (untagged, tagged) = (world.addresses("4"), world.addresses_of("office", "4"));
     assert!(untagged[0].starts_with("10.77.0.") && tagged[0].starts_with("10.5.5."));
+    // To the server they are two, although port and VLAN share a MAC address: it would take the lease of one away.
+    let given = fs::read_to_string(world.path("dnsmasq.leases")).unwrap();
+    assert!(
+        given.contains(" 10.77.0.") && given.contains(" 10.5.5."),
+        "{given}"
+    );
 
-    // Port and VLAN share a MAC address; each keeps its lease.
+    // Each keeps its lease.
     agent.signal(Signal::SIGKILL);
     fs::remove_file(world.run_dir().join("run-report.json")).unwrap();
     let mut agent = world.agent(&[]);
