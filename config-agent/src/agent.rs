@@ -283,7 +283,15 @@ impl Reporter {
         let managed = network
             .managed_by_others()
             .map(|port| report::managed(&wishes, port));
-        let links = ports.chain(managed).chain(report::missing(&wishes)).collect();
+        let has_wifi = !self.settings.wifi.is_empty();
+        let radios = network.idle_radios().filter(|_| has_wifi);
+        let radios = radios.map(|port| report::idle_radio(&wishes, port, network.failures(port.index)));
+        let links = ports
+            .chain(managed)
+            .chain(radios)
+            .chain(report::missing(&wishes))
+            .collect();
+        let no_radio = (has_wifi && !network.has_radio()).then(report::no_radio);
         let known = resolver::by_port(&wishes, network.ports(), &network.offered());
         let resolver = self.resolver_problems.iter().map(|text| Notice {
             severity: Severity::Error,
@@ -301,6 +309,7 @@ impl Reporter {
                 .chain(&self.bus_notice)
                 .cloned()
                 .chain(resolver)
+                .chain(no_radio)
                 .collect(),
             ..self.run.clone()
         };

@@ -26,5 +26,6 @@ mod status_file;
 pub mod system;
 mod time;
 pub mod wait_online;
+mod wifi;
 
 pub use paths::Paths;

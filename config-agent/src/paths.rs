@@ -147,6 +147,11 @@ impl Paths {
         self.run_dir().join(format!("leases/{identity}.v6.json"))
     }
 
+    /// Returns where it is kept which wireless networks the radios were given. Holds passwords.
+    pub fn wifi_record(&self) -> PathBuf {
+        self.run_dir().join("wifi.json")
+    }
+
     /// Returns the mask of a unit; PID 1 makes the same.
     pub fn unit_mask(&self, unit: &UnitName) -> PathBuf {
         self.at(layout::UNIT_MASK_DIR).join(unit.as_str())

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use genpack_spec::layout::card::SYSTEM_INI;
-use genpack_spec::report::{AddressOrigin, AddressReport, LinkKind, LinkReport, RunReport};
+use genpack_spec::report::{AddressOrigin, AddressReport, LinkKind, LinkReport, Notice, RunReport, Severity};
 use genpack_spec::settings::{Method, Network};
 use genpack_spec::text;
 use genpack_spec::text::Text;
@@ -86,6 +86,32 @@ pub fn managed(wishes: &Wishes<'_>, port: &Port) -> LinkReport {
         gateways: gateways(port),
         addresses: addresses(port, None),
         problems,
+    }
+}
+
+/// Returns the report about a radio that is connected to nothing.
+pub fn idle_radio(wishes: &Wishes<'_>, port: &Port, failures: &[Text]) -> LinkReport {
+    LinkReport {
+        name: port.name.clone(),
+        kind: wishes.kind(port),
+        mac: port.mac,
+        carrier: false,
+        method: Method::Auto,
+        addresses: Vec::new(),
+        gateways: Vec::new(),
+        problems: failures.to_vec(),
+    }
+}
+
+/// Returns what there is to say when the settings name wireless networks and there is no radio.
+pub fn no_radio() -> Notice {
+    Notice {
+        severity: Severity::Error,
+        text: text!(
+            "{file} names a wireless network, but the device has no radio for it (or the image has no driver or firmware \
+             for that).",
+            file = SYSTEM_INI
+        ),
     }
 }
 

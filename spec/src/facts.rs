@@ -71,6 +71,7 @@ impl Feature {
         Feature::Ntp,
         Feature::Keyboard,
         Feature::NetworkDetails,
+        Feature::Wifi,
         Feature::Vlan,
         Feature::Bridge,
         Feature::Bond,

@@ -171,6 +171,11 @@ pub enum LinkKind {
     /// A wired port.
     #[default]
     Wired,
+    /// A radio.
+    Wireless {
+        /// The name of the network (SSID) that it is connected to.
+        ssid: Option<String>,
+    },
     /// A VLAN.
     Vlan {
         /// The port that carries it.
@@ -208,6 +213,11 @@ impl LinkKind {
     /// Whether it is just a wired port.
     pub fn is_wired(&self) -> bool {
         *self == LinkKind::Wired
+    }
+
+    /// Whether a cable says something about it.
+    pub fn has_cable(&self) -> bool {
+        !matches!(self, LinkKind::Wireguard | LinkKind::Wireless { .. })
     }
 }
 

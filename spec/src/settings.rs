@@ -204,6 +204,14 @@ impl Settings {
     /// Returns what holds for a wired port: its own section by name, then by MAC, then `[network]`, then the
     /// defaults. Sections do not mix: a port with a section of its own takes everything from there. Names ignore case.
     pub fn network_for(&self, name: &str, mac: Option<MacAddress>) -> Network {
+        self.network_of(name, mac)
+            .or_else(|| self.network.get(&PortId::Default))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Returns the section that names a port: by its name first, by its hardware address second.
+    pub fn network_of(&self, name: &str, mac: Option<MacAddress>) -> Option<&Network> {
         self.network
             .iter()
             .find(|(id, _)| matches!(id, PortId::Name(n) if n.as_str().eq_ignore_ascii_case(name)))
@@ -214,9 +222,7 @@ impl Settings {
                         .find(|(id, _)| matches!(id, PortId::Mac(m) if *m == mac))
                 })
             })
-            .or_else(|| self.network.get_key_value(&PortId::Default))
-            .map(|(_, network)| network.clone())
-            .unwrap_or_default()
+            .map(|(_, network)| network)
     }
 }
 

@@ -250,6 +250,9 @@ fn features(root: &Path, modules: &BTreeSet<String>) -> BTreeSet<Feature> {
         Feature::Ssh => has(&["usr/sbin/sshd"]),
         Feature::Ntp => has(&["usr/lib/systemd/systemd-timesyncd"]),
         Feature::Keyboard => has(&["usr/bin/setupcon", "usr/bin/loadkeys"]),
+        Feature::Wifi => {
+            modules.contains("cfg80211") && has(&["usr/sbin/wpa_supplicant", "usr/bin/wpa_supplicant"])
+        }
         Feature::Vlan => modules.contains("8021q"),
         Feature::Bridge => modules.contains("bridge"),
         Feature::Bond => modules.contains("bonding"),

@@ -26,6 +26,8 @@ pub struct Link {
     pub settling: bool,
     /// What else on this device takes care of it.
     pub manager: Option<Manager>,
+    /// For a radio, the name of the `[wifi]` section whose network it is connected to, or was last.
+    pub wifi: Option<String>,
 }
 
 /// What a link is.
@@ -34,6 +36,11 @@ pub enum Kind {
     /// A wired port; see [`super::port::is_wired`].
     #[default]
     Wired,
+    /// A radio.
+    Wireless {
+        /// The kernel's number for the hardware, which may have several links.
+        phy: u32,
+    },
     /// A VLAN.
     Vlan {
         /// The number of the link that carries it.

@@ -8,6 +8,7 @@ use super::original::Original;
 use super::plan::{Action, Step};
 use super::port::Port;
 use crate::Paths;
+use crate::wifi::Radio;
 
 /// What is known of links beside the ports that are the agent's to set.
 #[derive(Debug, Clone, Default)]
@@ -22,13 +23,24 @@ pub struct Links {
 
 impl Links {
     /// Returns the ports that are the agent's to set, and keeps the other links. `ready` are those that udev has finished
-    /// with.
-    pub fn sort(&mut self, paths: &Paths, mut all: Vec<Port>, ready: &[Port]) -> Vec<Port> {
+    /// with; `radios` are those of which it is known how they are getting on.
+    pub fn sort(
+        &mut self,
+        paths: &Paths,
+        mut all: Vec<Port>,
+        ready: &[Port],
+        radios: &BTreeMap<u32, Radio>,
+    ) -> Vec<Port> {
         let ready: BTreeSet<u32> = ready.iter().map(|port| port.index).collect();
         for port in &mut all {
             port.link.settling = !ready.contains(&port.index);
-            if port.link.kind == Kind::Wired {
+            if matches!(port.link.kind, Kind::Wired | Kind::Wireless { .. }) {
                 port.link.manager = manager::of(paths, port.index, &port.name);
+            }
+            if let Kind::Wireless { .. } = port.link.kind {
+                let radio = radios.get(&port.index);
+                port.link.wifi = radio.and_then(|radio| radio.section.clone());
+                port.carrier &= radio.is_some_and(|radio| radio.connected);
             }
         }
         let made_here: BTreeSet<u32> = all
@@ -38,7 +50,14 @@ impl Links {
             .collect();
         let is_free = |port: &Port| port.link.master.is_none_or(|master| made_here.contains(&master));
         let (ports, others): (Vec<Port>, Vec<Port>) = all.into_iter().partition(|port| {
-            let of_kind = port.link.made_here || port.link.kind == Kind::Wired;
+            let of_kind = match port.link.kind {
+                Kind::Wired => true,
+                // Until it is known how it is getting on, what an earlier life of the agent set up stays.
+                Kind::Wireless { .. } => {
+                    radios.contains_key(&port.index) && (port.link.wifi.is_some() || has_ours(port))
+                }
+                _ => port.link.made_here,
+            };
             of_kind && !port.link.settling && port.link.manager.is_none() && is_free(port)
         });
         let known = |index: &u32| ports.iter().chain(&others).any(|port| port.index == *index);
@@ -60,6 +79,24 @@ impl Links {
         }
         self.others = others;
         ports
+    }
+
+    /// Returns the radios that can be connected to networks, by their number: one link of each, because a second one is
+    /// there for something else, such as an access point.
+    pub fn radios<'a>(&'a self, ports: &'a [Port]) -> BTreeMap<u32, &'a Port> {
+        let mut radios = BTreeMap::new();
+        for port in ports.iter().chain(&self.others) {
+            if let Kind::Wireless { phy } = port.link.kind
+                && !port.link.settling
+                && port.link.manager.is_none()
+            {
+                let first = radios.entry(phy).or_insert(port);
+                if port.index < first.index {
+                    *first = port;
+                }
+            }
+        }
+        radios.into_values().map(|port| (port.index, port)).collect()
     }
 
     /// Returns what tells a port from every other one over restarts of the agent.
@@ -91,4 +128,9 @@ impl Links {
             }
         }
     }
+}
+
+/// Whether this agent has set something on the port.
+fn has_ours(port: &Port) -> bool {
+    port.addresses.iter().any(|address| address.ours) || port.routes.iter().any(|route| route.ours)
 }

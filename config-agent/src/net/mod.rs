@@ -1,4 +1,4 @@
-//! The wired network: observe, plan, apply, verify.
+//! The network: observe, plan, apply, verify.
 
 mod advertised;
 pub mod apply;
@@ -34,3 +34,6 @@ pub const PROTOCOL: u8 = 98;
 /// Metric of the default routes of the port with index 0; each port adds its index, so that the routes of
 /// several ports never collide and the first port wins. Below what the kernel gives to routes by router advertisement (1024).
 pub const WIRED_METRIC: u32 = 100;
+
+/// The same for radios: a cable is the better way.
+pub const WIRELESS_METRIC: u32 = 600;

@@ -27,9 +27,9 @@ use super::wanted::Wishes;
 use super::wireguard::Tunnels;
 use super::{apply, observe, remembered};
 use crate::time::uptime;
-use crate::{Paths, resolver};
+use crate::{Paths, resolver, wifi};
 
-/// The wired network and what belongs to it.
+/// The network and what belongs to it.
 pub struct Network {
     paths: Paths,
     hostname: String,
@@ -44,6 +44,7 @@ pub struct Network {
     /// Addresses of earlier starts.
     remembered: remembered::Addresses,
     ipv6: Ipv6,
+    wifi: wifi::Client,
     dhcp_events: UnboundedReceiver<(u32, Event)>,
     dhcp_sender: UnboundedSender<(u32, Event)>,
     ports: Vec<Port>,
@@ -109,6 +110,7 @@ impl Network {
             leases: BTreeMap::new(),
             remembered: remembered::read(paths),
             ipv6: Ipv6::new(paths),
+            wifi: wifi::Client::start(paths, patience),
             dhcp_events,
             dhcp_sender,
             ports: Vec::new(),
@@ -133,6 +135,18 @@ impl Network {
     pub fn managed_by_others(&self) -> impl Iterator<Item = &Port> {
         let others = self.links.others.iter();
         others.filter(|port| port.link.manager.is_some())
+    }
+
+    /// Returns the radios that are connected to nothing.
+    pub fn idle_radios(&self) -> impl Iterator<Item = &Port> {
+        let radios = self.links.radios(&self.ports).into_values();
+        radios.filter(|radio| self.ports.iter().all(|port| port.index != radio.index))
+    }
+
+    /// Whether there is any radio, whoever takes care of it.
+    pub fn has_radio(&self) -> bool {
+        let mut links = self.ports.iter().chain(&self.links.others);
+        links.any(|link| matches!(link.link.kind, Kind::Wireless { .. }))
     }
 
     /// Returns what the settings ask of the links that there are.
@@ -195,6 +209,7 @@ impl Network {
             () = self.rescue.event() => {}
             () = self.ipv6.event(&self.ports) => {}
             () = self.tunnels.event() => {}
+            () = self.wifi.event() => {}
         }
     }
 
@@ -211,6 +226,14 @@ impl Network {
             let failure = step.action.failure();
             if !failures.contains(&failure) {
                 failures.push(failure);
+            }
+        }
+        let radios = self.links.radios(&self.ports);
+        let names = radios.iter().map(|(index, port)| (*index, port.name.clone()));
+        self.wifi.want(&settings.wifi, names.collect());
+        for (index, port) in radios {
+            if let Some(problem) = self.wifi.problem(index, &port.name) {
+                self.failures.entry(index).or_default().push(problem);
             }
         }
         let known = resolver::by_port(&self.wishes(settings), &self.ports, &self.offered());
@@ -251,7 +274,7 @@ impl Network {
         let finished = self.udev.finished();
         let observed = observe::observe(&self.handle).await?;
         let ready = self.udev.ready(observed.clone(), &finished, Instant::now());
-        self.ports = self.links.sort(&self.paths, observed, &ready);
+        self.ports = self.links.sort(&self.paths, observed, &ready, self.wifi.radios());
         self.forget_gone();
         self.adopt();
         self.ipv6.observe(&self.ports, |port| self.links.identity(port));

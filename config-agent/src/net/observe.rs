@@ -83,7 +83,8 @@ fn port(message: &LinkMessage) -> Option<Port> {
         return None;
     }
     link.kind = kind(message, &name, infos, parent);
-    link.made_here = alias == ALIAS && !matches!(link.kind, Kind::Wired | Kind::Other);
+    link.made_here =
+        alias == ALIAS && !matches!(link.kind, Kind::Wired | Kind::Wireless { .. } | Kind::Other);
     let flags = message.header.flags;
     Some(Port {
         index: message.header.index,
@@ -110,15 +111,22 @@ fn kind(message: &LinkMessage, name: &str, infos: &[LinkInfo], parent: u32) -> K
         LinkInfo::Data(data) => Some(data),
         _ => None,
     });
+    // Every cfg80211 radio has this link (kernel: net/wireless/core.c).
+    let phy = Path::new("/sys/class/net").join(name).join("phy80211/index");
+    let phy: Option<u32> = fs::read_to_string(phy)
+        .ok()
+        .and_then(|text| text.trim().parse().ok());
     let traits = LinkTraits {
         ethernet: message.header.link_layer_type == LinkLayerType::Ether,
         kind: driver.map(ToString::to_string),
-        // Every cfg80211 radio has this link (kernel: net/wireless/core.c).
-        wireless: Path::new("/sys/class/net").join(name).join("phy80211").exists(),
+        wireless: phy.is_some(),
         name,
     };
     if is_wired(&traits) {
         return Kind::Wired;
+    }
+    if let Some(phy) = phy {
+        return Kind::Wireless { phy };
     }
     match (driver, data) {
         (Some(InfoKind::Vlan), Some(InfoData::Vlan(infos))) => {

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 
 use super::dhcp6::{Lease6, Mode};
 use super::lease::Lease;
+use super::link::Kind;
 use super::links::Links;
 use super::port::{Ipv6Conf, Port};
 use super::rescue::Standing;
@@ -113,7 +114,7 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
         inputs.leases6.get(&port.index),
         inputs.now,
     ));
-    let routes = wanted_routes(network, standing, lease, port.index);
+    let routes = wanted_routes(network, standing, lease, port);
 
     let mut actions = Vec::new();
     if runs && !asks {
@@ -135,7 +136,8 @@ fn port_actions(port: &Port, wanted: &Wanted, wishes: &Wishes<'_>, inputs: Input
         .filter(|have| have.ours && (again(&have.net) || !addresses.iter().any(|(net, _)| *net == have.net)));
     actions.extend(stale_addresses.map(|have| Action::RemoveAddress(have.net)));
     if !on {
-        if port.up {
+        // Whether a radio is on is wpa_supplicant's matter.
+        if port.up && !matches!(port.link.kind, Kind::Wireless { .. }) {
             actions.push(Action::SetDown);
         }
         return actions;

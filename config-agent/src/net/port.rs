@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::link::{Kind, Link};
 use super::original::Original;
 
-/// A port: a wired one, or a link that this agent has made.
+/// A port: a wired one, a radio, or a link that this agent has made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Port {
     /// The kernel's number for it; never used twice in one boot.
@@ -19,7 +19,7 @@ pub struct Port {
     pub mac: Option<MacAddress>,
     /// Switched on.
     pub up: bool,
-    /// Switched on, and something alive is at the other end of the cable.
+    /// Switched on, and something alive is at the other end of the cable; for a radio, connected.
     pub carrier: bool,
     /// Largest packet in bytes.
     pub mtu: u32,
@@ -49,7 +49,7 @@ impl Port {
     pub fn identity(&self, original: Option<&Original>) -> Option<String> {
         let mac = self.own_mac(original)?;
         Some(match self.link.kind {
-            Kind::Wired => mac.to_string(),
+            Kind::Wired | Kind::Wireless { .. } => mac.to_string(),
             _ => format!("{mac}-{}", self.name),
         })
     }

@@ -2,7 +2,7 @@
 
 use genpack_spec::layout::card::SYSTEM_INI;
 use genpack_spec::report::LinkKind;
-use genpack_spec::settings::{BondMode, Ipv6, Method, Network, Settings};
+use genpack_spec::settings::{BondMode, Ipv6, Method, Network, Settings, Wifi};
 use genpack_spec::text;
 use genpack_spec::text::Text;
 use genpack_spec::types::{InterfaceName, MacAddress, PortId};
@@ -154,6 +154,10 @@ impl<'a> Wishes<'a> {
         };
         let own = match port.link.kind {
             Kind::Wired => self.settings.network_for(&port.name, self.own_mac(port)),
+            Kind::Wireless { .. } => match self.wifi(port) {
+                Some(wifi) => self.wireless_network(port, wifi),
+                None => return bare(Role::Addresses, None),
+            },
             _ => match self.made_as(port.index) {
                 Some(made) => made.network.clone(),
                 None => return bare(Role::Unwanted, None),
@@ -192,6 +196,12 @@ impl<'a> Wishes<'a> {
         match self.of(port).role {
             Role::Member { of, .. } => LinkKind::Member { of },
             Role::VlansOnly => LinkKind::VlansOnly,
+            _ if matches!(port.link.kind, Kind::Wireless { .. }) => LinkKind::Wireless {
+                ssid: self
+                    .wifi(port)
+                    .filter(|_| port.carrier)
+                    .map(|wifi| wifi.ssid.clone()),
+            },
             _ => self
                 .made_as(port.index)
                 .map_or(LinkKind::Wired, |made| made.kind.clone()),
@@ -227,12 +237,27 @@ impl<'a> Wishes<'a> {
         });
         let bridges = self.settings.bridge.values().flat_map(|bridge| &bridge.ports);
         let bonds = self.settings.bond.values().flat_map(|bond| &bond.ports);
-        sections || bridges.chain(bonds).any(is)
+        let wireless = matches!(port.link.kind, Kind::Wireless { .. }) && !self.settings.wifi.is_empty();
+        sections || wireless || bridges.chain(bonds).any(is)
     }
 
     /// Returns what a port had before the settings changed it.
     pub fn original(&self, port: &Port) -> Original {
         self.links.originals.get(&port.index).copied().unwrap_or_default()
+    }
+
+    /// Returns the section of the network that a radio is connected to, or was last.
+    fn wifi(&self, port: &Port) -> Option<&'a Wifi> {
+        let name = port.link.wifi.as_ref()?;
+        self.settings.wifi.iter().find(|wifi| wifi.name == *name)
+    }
+
+    /// Addresses of the wireless network come first, those of the radio second; `[network]` is for cables.
+    fn wireless_network(&self, port: &Port, wifi: &Wifi) -> Network {
+        let own = wifi.network.as_ref();
+        own.or_else(|| self.settings.network_of(&port.name, self.own_mac(port)))
+            .cloned()
+            .unwrap_or_default()
     }
 
     fn own_mac(&self, port: &Port) -> Option<MacAddress> {

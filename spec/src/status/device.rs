@@ -165,7 +165,7 @@ fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
         true => text!("plugged in"),
         false => text!("not plugged in"),
     };
-    if link.kind != LinkKind::Wireguard {
+    if link.kind.has_cable() {
         page.labelled(&labels, &cable, &plugged);
     }
     // An address that works on the same wire only is of no use to a person who looks for the device.
@@ -203,6 +203,8 @@ fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
 fn kind(kind: &LinkKind) -> Option<Text> {
     Some(match kind {
         LinkKind::Wired => return None,
+        LinkKind::Wireless { ssid: Some(ssid) } => text!("Wireless network {ssid}", ssid),
+        LinkKind::Wireless { ssid: None } => text!("Wireless, not connected"),
         LinkKind::Vlan { parent, id } => text!("VLAN {id} on {parent}", id, parent),
         LinkKind::Bridge { ports } => text!("Bridge of {ports}", ports = ports.join(", ")),
         LinkKind::Bond { ports } => text!("Bond of {ports}", ports = ports.join(", ")),

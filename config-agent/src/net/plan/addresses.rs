@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use genpack_spec::settings::{Method, Network};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::net::WIRED_METRIC;
 use crate::net::arp::link_local;
 use crate::net::lease::Lease;
-use crate::net::port::Route;
+use crate::net::link::Kind;
+use crate::net::port::{Port, Route};
 use crate::net::rescue::{Gateway, Standing};
+use crate::net::{WIRED_METRIC, WIRELESS_METRIC};
 
 /// Added to the metric of a default route whose gateway is silent: above those of all other ports and of router advertisements,
 /// so that any other way wins.
@@ -65,14 +66,23 @@ fn is_out_of_reach(gateway: IpAddr, network: &Network, standing: &Standing) -> b
     near.peek().is_some() && near.all(|net| is_withheld(net, standing))
 }
 
+/// Returns the metric of the default routes of a port.
+fn metric(port: &Port) -> u32 {
+    let base = match port.link.kind {
+        Kind::Wireless { .. } => WIRELESS_METRIC,
+        _ => WIRED_METRIC,
+    };
+    base.saturating_add(port.index)
+}
+
 /// Returns the routes.
 pub(super) fn wanted_routes(
     network: &Network,
     standing: &Standing,
     lease: Option<&Lease>,
-    index: u32,
+    port: &Port,
 ) -> Vec<Route> {
-    let metric = WIRED_METRIC.saturating_add(index);
+    let metric = metric(port);
     let mut routes = Vec::new();
     if network.method == Method::Static {
         let doubted = match standing.gateway {
