@@ -117,6 +117,33 @@ impl Guest {
         self.run(&format!("lab-await 120 '{quoted}'"))
     }
 
+    /// Makes `settings` those of the device, for good.
+    pub fn apply(&self, settings: &str) {
+        self.apply_on_trial(settings, 0);
+    }
+
+    /// Makes `settings` those of the device for so many seconds.
+    pub fn apply_on_trial(&self, settings: &str, revert_after: u32) {
+        self.run(&format!(
+            "printf %s '{settings}' | genpack-config apply - --revert-after {revert_after}"
+        ));
+    }
+
+    /// Waits until the status of the device says so.
+    pub fn await_status(&self, words: &str) {
+        // Its lines are folded.
+        self.wait_for(&format!(
+            "genpack-config status | tr -s '\\n ' ' ' | grep -F -- '{words}'"
+        ));
+    }
+
+    /// Waits until a link has an IPv4 address, with prefix length, that the expression of grep(1) matches from its
+    /// beginning, and returns it.
+    pub fn await_address(&self, link: &str, address: &str) -> String {
+        let addresses = format!("ip -4 -o addr show dev {link} | sed 's/.* inet \\([^ ]*\\).*/\\1/'");
+        self.wait_for(&format!("{addresses} | grep '^{address}'"))
+    }
+
     fn shell(&self) -> std::sync::MutexGuard<'_, Shell> {
         self.shell.lock().expect("no command has panicked")
     }

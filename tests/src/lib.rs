@@ -7,6 +7,7 @@ mod image;
 mod pair;
 mod shell;
 mod ssh;
+mod steps;
 
 pub use device::{Device, Running};
 pub use guest::{Guest, GuestSetup};
@@ -14,6 +15,7 @@ pub use guest_tests::guest_tests;
 pub use image::{example_image, genpack, lab_image};
 pub use pair::{DEVICE, Pair};
 pub use ssh::SshKey;
+pub use steps::{Step, run_steps};
 
 use std::time::Duration;
 

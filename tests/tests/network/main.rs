@@ -1,4 +1,5 @@
-//! The network on real kernels: the agent's own tests in a guest, and a device with a router at its other end.
+//! The network on real kernels: the agent's own tests in a guest, a device with a router at its
+//! other end, and one with a radio.
 //!
 //! The consoles of all machines are kept under `target/boot-tests/logs`.
 
@@ -6,3 +7,4 @@
 
 mod guest;
 mod router;
+mod wifi;

@@ -3,18 +3,14 @@
 //! Booting takes most of the time, so one pair of machines goes through all of it. Each step sets the whole of the
 //! device's settings and none depends on one before it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use genpack_tests::{DEVICE, Pair};
+use genpack_tests::{DEVICE, Pair, Step, run_steps};
 
 /// The machines' time, from power-on to power-off.
 const LIFETIME: Duration = Duration::from_secs(1800);
 
-/// What goes on, under the name that is told when it fails.
-type Step = (&'static str, fn(&Pair));
-
-const STEPS: &[Step] = &[
+const STEPS: &[Step<Pair>] = &[
     ("an address by DHCP", dhcp),
     ("a static address", static_address),
     ("a VLAN", vlan),
@@ -39,47 +35,11 @@ const CLEAN_UP: &str = "{
 #[test]
 fn a_device_is_reached_with_any_settings() {
     let pair = Pair::start("pair", LIFETIME);
-    let mut failed = Vec::new();
-    for (name, step) in STEPS {
-        let begun = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            pair.device.run("genpack-config revert || true");
-            pair.router.run(CLEAN_UP);
-            step(&pair);
-        }));
-        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
-        eprintln!("{name}: {word}, {:.1} s", begun.elapsed().as_secs_f64());
-        if outcome.is_err() {
-            failed.push(*name);
-        }
-    }
-    assert!(failed.is_empty(), "failed: {}", failed.join(", "));
-}
-
-/// Makes `settings` those of the device, for good.
-fn apply(pair: &Pair, settings: &str) {
-    apply_on_trial(pair, settings, 0);
-}
-
-/// Makes `settings` those of the device for so many seconds.
-fn apply_on_trial(pair: &Pair, settings: &str, revert_after: u32) {
-    pair.device.run(&format!(
-        "printf %s '{settings}' | genpack-config apply - --revert-after {revert_after}"
-    ));
-}
-
-/// Waits until the status of the device says so.
-fn await_status(pair: &Pair, words: &str) {
-    // Its lines are folded.
-    pair.device.wait_for(&format!(
-        "genpack-config status | tr -s '\\n ' ' ' | grep -F -- '{words}'"
-    ));
-}
-
-/// Waits until a link of the device has the address.
-fn await_address(pair: &Pair, link: &str, address: &str) -> String {
-    let addresses = format!("ip -4 -o addr show dev {link} | sed 's/.* inet \\([^ ]*\\).*/\\1/'");
-    pair.device.wait_for(&format!("{addresses} | grep '^{address}'"))
+    let before = |pair: &Pair| {
+        pair.device.run("genpack-config revert || true");
+        pair.router.run(CLEAN_UP);
+    };
+    run_steps(&pair, before, STEPS);
 }
 
 /// Waits until the router can reach the address.
@@ -88,8 +48,8 @@ fn await_ping(pair: &Pair, address: &str) {
 }
 
 fn dhcp(pair: &Pair) {
-    apply(pair, "");
-    let address = await_address(pair, "eth0", "10.77.0.1[0-5][0-9]/24$");
+    pair.device.apply("");
+    let address = pair.device.await_address("eth0", "10.77.0.1[0-5][0-9]/24$");
     await_ping(pair, address.trim_end_matches("/24"));
     pair.device
         .wait_for("ip -4 route show default | grep \"via 10.77.0.1 \"");
@@ -99,11 +59,9 @@ fn dhcp(pair: &Pair) {
 }
 
 fn static_address(pair: &Pair) {
-    apply(
-        pair,
-        "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n",
-    );
-    await_address(pair, "eth0", "10.77.0.9/24$");
+    pair.device
+        .apply("[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n");
+    pair.device.await_address("eth0", "10.77.0.9/24$");
     await_ping(pair, "10.77.0.9");
     pair.device
         .wait_for("ip -4 route show default | grep \"via 10.77.0.1 \"");
@@ -115,11 +73,9 @@ fn vlan(pair: &Pair) {
          ip addr add 10.30.0.1/24 dev eth0.30 && ip link set eth0.30 up",
     );
     pair.serve("eth0.30", "--dhcp-range=10.30.0.100,10.30.0.150,300");
-    apply(
-        pair,
-        "[network eth0]\naddress = 10.77.0.9/24\n[vlan office]\nparent = eth0\nid = 30\n",
-    );
-    let address = await_address(pair, "office", "10.30.0.1[0-5][0-9]/24$");
+    pair.device
+        .apply("[network eth0]\naddress = 10.77.0.9/24\n[vlan office]\nparent = eth0\nid = 30\n");
+    let address = pair.device.await_address("office", "10.30.0.1[0-5][0-9]/24$");
     await_ping(pair, address.trim_end_matches("/24"));
     await_ping(pair, "10.77.0.9");
 }
@@ -128,8 +84,8 @@ fn vlan(pair: &Pair) {
 fn bridge(pair: &Pair) {
     pair.router
         .run("ip -n far addr add 10.77.0.77/24 dev eth1 && ip -n far link set eth1 up");
-    apply(pair, "[bridge lan]\nports = eth0, eth1\n");
-    let address = await_address(pair, "lan", "10.77.0.1[0-5][0-9]/24$");
+    pair.device.apply("[bridge lan]\nports = eth0, eth1\n");
+    let address = pair.device.await_address("lan", "10.77.0.1[0-5][0-9]/24$");
     await_ping(pair, address.trim_end_matches("/24"));
     pair.router
         .wait_for("ip netns exec far ping -n -c 1 -W 1 10.77.0.1");
@@ -151,15 +107,12 @@ fn wireguard(pair: &Pair) {
         ip addr add 10.99.0.1/24 dev wg0
         ip link set wg0 up"
     ));
-    apply(
-        pair,
-        &format!(
-            "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n\
+    pair.device.apply(&format!(
+        "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n\
              [wireguard home]\nprivate_key = {private}\naddress = 10.99.0.2/24\npeer_public_key = {router}\n\
              peer_endpoint = 10.77.0.1:51820\npeer_allowed_ips = 10.99.0.0/24\nkeepalive = 5\n"
-        ),
-    );
-    await_address(pair, "home", "10.99.0.2/24$");
+    ));
+    pair.device.await_address("home", "10.99.0.2/24$");
     // The device calls; until then the router does not know where it is.
     await_ping(pair, "10.99.0.2");
     let seen = pair.router.run("wg show wg0 endpoints");
@@ -173,12 +126,10 @@ fn clash(pair: &Pair) {
     pair.router
         .run(&format!("{LINK_LOCAL}; ip addr add 10.77.0.8/24 dev eth0"));
     // Not one that the device has had: that one it would defend.
-    apply(pair, "[network eth0]\naddress = 10.77.0.8/24\n");
-    await_status(
-        pair,
-        "10.77.0.8 is already used by another device on this network",
-    );
-    let rescue = await_address(pair, "eth0", "169.254.");
+    pair.device.apply("[network eth0]\naddress = 10.77.0.8/24\n");
+    pair.device
+        .await_status("10.77.0.8 is already used by another device on this network");
+    let rescue = pair.device.await_address("eth0", "169.254.");
     let addresses = pair.device.run("ip -4 -o addr show dev eth0");
     assert!(!addresses.contains("10.77.0.8"), "{addresses}");
     await_ping(pair, rescue.trim_end_matches("/16"));
@@ -187,14 +138,12 @@ fn clash(pair: &Pair) {
 fn gateway_typo(pair: &Pair) {
     pair.router.run(LINK_LOCAL);
     // 10.7 instead of 10.77.
-    apply(
-        pair,
-        "[network eth0]\naddress = 10.7.0.9/24\ngateway = 10.7.0.1\n",
-    );
-    await_status(pair, "The gateway 10.7.0.1 does not answer");
-    let rescue = await_address(pair, "eth0", "169.254.");
+    pair.device
+        .apply("[network eth0]\naddress = 10.7.0.9/24\ngateway = 10.7.0.1\n");
+    pair.device.await_status("The gateway 10.7.0.1 does not answer");
+    let rescue = pair.device.await_address("eth0", "169.254.");
     await_ping(pair, rescue.trim_end_matches("/16"));
-    let offered = await_address(pair, "eth0", "10.77.0.1[0-5][0-9]/24$");
+    let offered = pair.device.await_address("eth0", "10.77.0.1[0-5][0-9]/24$");
     await_ping(pair, offered.trim_end_matches("/24"));
 
     // Everything that the name stands for; a program tries one after the other.
@@ -206,16 +155,15 @@ fn gateway_typo(pair: &Pair) {
 }
 
 fn unconfirmed(pair: &Pair) {
-    apply(
-        pair,
-        "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n",
-    );
-    await_address(pair, "eth0", "10.77.0.9/24$");
+    pair.device
+        .apply("[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n");
+    pair.device.await_address("eth0", "10.77.0.9/24$");
     let before = pair.device.run("sha256sum /run/genpack/boot/system.ini");
-    apply_on_trial(pair, "[network eth0]\naddress = 10.77.0.10/24\n", 5);
-    await_address(pair, "eth0", "10.77.0.10/24$");
+    pair.device
+        .apply_on_trial("[network eth0]\naddress = 10.77.0.10/24\n", 5);
+    pair.device.await_address("eth0", "10.77.0.10/24$");
     await_ping(pair, "10.77.0.10");
-    await_address(pair, "eth0", "10.77.0.9/24$");
+    pair.device.await_address("eth0", "10.77.0.9/24$");
     await_ping(pair, "10.77.0.9");
     assert_eq!(pair.device.run("sha256sum /run/genpack/boot/system.ini"), before);
 }
