@@ -157,6 +157,7 @@ mod tests {
     use super::*;
     use crate::net::links::Links;
     use crate::net::port::Route;
+    use crate::net::rule::MAIN;
 
     fn dns(index: u32, servers: &[&str], search: &[&str]) -> PortDns {
         PortDns {
@@ -210,6 +211,7 @@ mod tests {
             metric: 0,
             onlink: false,
             ours: true,
+            table: MAIN,
         };
         Port {
             index,

@@ -10,6 +10,7 @@ use genpack_config_agent::net::links::Links;
 use genpack_config_agent::net::plan::{Inputs, plan};
 use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route, RouterFlags};
 use genpack_config_agent::net::rescue::{Gateway, Standing};
+use genpack_config_agent::net::rule::MAIN;
 use genpack_spec::settings::Settings;
 
 const NOW: u64 = 1000;
@@ -62,6 +63,7 @@ fn route(destination: &str, gateway: &str, source: Option<&str>, metric: u32, ou
         metric,
         onlink: false,
         ours,
+        table: MAIN,
     }
 }
 
@@ -156,6 +158,7 @@ fn planned_all(
         standing,
         leases6: &leases6.iter().cloned().collect(),
         clients6: &clients6.iter().copied().collect(),
+        rules: None,
         now: NOW,
     });
     steps.iter().map(|step| format!("{step}\n")).collect()

@@ -8,6 +8,7 @@ use genpack_config_agent::net::link::{Kind, Link, Manager};
 use genpack_config_agent::net::original::Original;
 use genpack_config_agent::net::plan::{Action, Inputs, Step, plan};
 use genpack_config_agent::net::port::{Address, Ipv6Conf, Port, Route};
+use genpack_config_agent::net::rule::MAIN;
 use genpack_config_agent::net::{links::Links, wanted::Wishes};
 use genpack_spec::report::LinkKind;
 use genpack_spec::settings::{BondMode, Settings};
@@ -76,6 +77,7 @@ fn planned(settings: &Settings, ports: &[Port], links: &Links, clients: &[u32]) 
         clients: &clients.iter().copied().collect::<BTreeSet<u32>>(),
         leases6: &BTreeMap::new(),
         clients6: &BTreeMap::new(),
+        rules: None,
         now: 1000,
     });
     steps.iter().map(|step| format!("{step}\n")).collect()
@@ -285,6 +287,7 @@ fn a_tunnel_has_its_own_addresses_only() {
         metric: 512,
         onlink: false,
         ours: true,
+        table: MAIN,
     }];
     assert_eq!(
         planned(&tunnel, &[wg0], &none(), &[]),
@@ -399,6 +402,7 @@ fn what_the_kernel_refuses_is_not_tried_for_ever() {
             clients: &BTreeSet::from([2, 7]),
             leases6: &BTreeMap::new(),
             clients6: &BTreeMap::new(),
+            rules: None,
             now: 1000,
         })
     };

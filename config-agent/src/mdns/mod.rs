@@ -18,11 +18,11 @@ mod wire;
 
 use std::net::IpAddr;
 
-use genpack_spec::settings::Method;
 use ipnet::IpNet;
 
 use crate::net::port::Port;
-use crate::net::wanted::{Role, Wishes};
+use crate::net::rescue;
+use crate::net::wanted::Wishes;
 
 pub use service::Service;
 
@@ -54,11 +54,7 @@ const ADDRESSES: usize = 16;
 pub fn wanted(wishes: &Wishes<'_>, hostname: &str, ports: &[Port]) -> Wanted {
     let ports = ports.iter().filter_map(|port| {
         let asked = wishes.of(port);
-        let network = asked.network;
-        let served = asked.role == Role::Addresses
-            && port.carrier
-            && network.method != Method::Off
-            && network.fallback != Some(false);
+        let served = rescue::is_watched(&asked) && port.carrier && asked.network.fallback != Some(false);
         let mut addresses: Vec<_> = port
             .addresses
             .iter()

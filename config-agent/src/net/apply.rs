@@ -66,6 +66,12 @@ pub async fn apply(handle: &Handle, step: &Step) -> Result<()> {
             request.execute().await?;
         }
         Action::RemoveAddress(net) => handle.address().del(bare_address(index, *net)).execute().await?,
+        Action::AddRule(rule) => {
+            let mut request = handle.rule().add();
+            *request.message_mut() = rule.message();
+            request.execute().await?;
+        }
+        Action::RemoveRule(rule) => handle.rule().del(rule.message()).execute().await?,
         Action::AddRoute(route) => handle.route().add(route_message(index, route)).execute().await?,
         Action::RemoveRoute(route) => handle.route().del(route_message(index, route)).execute().await?,
     }
@@ -176,6 +182,7 @@ fn route_message(index: u32, route: &Route) -> RouteMessage {
             }
             builder
                 .output_interface(index)
+                .table_id(route.table)
                 .priority(route.metric)
                 .protocol(protocol)
                 .build()
@@ -188,6 +195,7 @@ fn route_message(index: u32, route: &Route) -> RouteMessage {
             }
             builder
                 .output_interface(index)
+                .table_id(route.table)
                 .priority(route.metric)
                 .protocol(protocol)
                 .build()

@@ -21,6 +21,7 @@ pub mod probe;
 mod refusal;
 pub mod remembered;
 pub mod rescue;
+pub mod rule;
 mod solicit;
 mod udev;
 pub mod wanted;

@@ -273,6 +273,7 @@ impl Network {
     async fn observe_and_plan(&mut self, settings: &Settings) -> Result<Vec<Step>> {
         let finished = self.udev.finished();
         let observed = observe::observe(&self.handle).await?;
+        let rules = observe::rules(&self.handle).await;
         let ready = self.udev.ready(observed.clone(), &finished, Instant::now());
         self.ports = self.links.sort(&self.paths, observed, &ready, self.wifi.radios());
         self.forget_gone();
@@ -297,6 +298,7 @@ impl Network {
             standing: self.rescue.standing(),
             leases6: self.ipv6.leases(),
             clients6: &self.ipv6.clients(),
+            rules: rules.as_ref(),
             now: uptime(),
         }))
     }

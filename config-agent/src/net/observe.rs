@@ -1,6 +1,6 @@
 //! What the kernel has: links with their addresses and routes, over rtnetlink.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -17,13 +17,15 @@ use rtnetlink::packet_route::link::{
     InfoKind, InfoVlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
 };
 use rtnetlink::packet_route::route::{
-    RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteType,
+    RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteProtocol, RouteType,
 };
-use rtnetlink::{Handle, RouteMessageBuilder};
+use rtnetlink::{Handle, IpVersion, RouteMessageBuilder};
 
 use super::PROTOCOL;
 use super::link::{ALIAS, Kind, Link};
+use super::plan::own_table;
 use super::port::{Address, Ipv6Conf, LinkTraits, Port, Route, RouterFlags, is_wired};
+use super::rule::{MAIN, Rule, TUNNELS};
 
 /// Returns every link but the loopback, by index.
 pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
@@ -50,11 +52,33 @@ pub async fn observe(handle: &Handle) -> Result<Vec<Port>> {
             if let Some((index, route)) = route(&message)
                 && let Some(port) = ports.get_mut(&index)
             {
-                port.routes.push(route);
+                match route.table {
+                    MAIN => port.routes.push(route),
+                    _ => port.ways.push(route),
+                }
             }
         }
     }
     Ok(ports.into_values().collect())
+}
+
+/// Returns the rules of ours about the ways of answers; none when the kernel can't tell, as one that is built without rules
+/// (`CONFIG_IP_MULTIPLE_TABLES`).
+pub async fn rules(handle: &Handle) -> Option<BTreeSet<Rule>> {
+    let mut rules = BTreeSet::new();
+    let mut messages = handle.rule().get(IpVersion::V4).execute();
+    loop {
+        match messages.try_next().await {
+            Ok(Some(message)) => {
+                rules.extend(Rule::parse(&message).filter(|rule| rule.priority < TUNNELS));
+            }
+            Ok(None) => return Some(rules),
+            Err(error) => {
+                log::debug!("The routing rules can't be listed: {error}");
+                return None;
+            }
+        }
+    }
 }
 
 fn port(message: &LinkMessage) -> Option<Port> {
@@ -98,6 +122,7 @@ fn port(message: &LinkMessage) -> Option<Port> {
         name,
         addresses: Vec::new(),
         routes: Vec::new(),
+        ways: Vec::new(),
         link,
     })
 }
@@ -229,9 +254,10 @@ pub(super) fn address(message: &AddressMessage) -> Option<Address> {
 
 fn route(message: &RouteMessage) -> Option<(u32, Route)> {
     let header = &message.header;
-    if header.table != RouteHeader::RT_TABLE_MAIN || header.kind != RouteType::Unicast {
+    if header.kind != RouteType::Unicast {
         return None;
     }
+    let mut table = u32::from(header.table);
     let (mut index, mut destination, mut gateway, mut source, mut metric) = (None, None, None, None, 0);
     for attribute in &message.attributes {
         match attribute {
@@ -240,6 +266,7 @@ fn route(message: &RouteMessage) -> Option<(u32, Route)> {
             RouteAttribute::Gateway(address) => gateway = ip(address),
             RouteAttribute::PrefSource(address) => source = ip(address),
             RouteAttribute::Priority(number) => metric = *number,
+            RouteAttribute::Table(number) => table = *number,
             _ => {}
         }
     }
@@ -255,8 +282,11 @@ fn route(message: &RouteMessage) -> Option<(u32, Route)> {
         metric,
         onlink: header.flags.contains(RouteFlags::Onlink),
         ours: header.protocol == RouteProtocol::Other(PROTOCOL),
+        table,
     };
-    Some((index?, route))
+    let index = index?;
+    let known = table == MAIN || (route.ours && table == own_table(index));
+    known.then_some((index, route))
 }
 
 fn ip(address: &RouteAddress) -> Option<IpAddr> {

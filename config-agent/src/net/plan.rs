@@ -4,6 +4,7 @@ mod action;
 mod addresses;
 mod ipv6;
 mod links;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,12 +19,14 @@ use super::link::Kind;
 use super::links::Links;
 use super::port::{Ipv6Conf, Port};
 use super::rescue::Standing;
+use super::rule::Rule;
 use super::wanted::{Role, Wanted, Wishes};
 pub use action::Action;
 pub use addresses::is_demoted;
 use addresses::{wanted_addresses, wanted_routes};
 use ipv6::{wanted_address6, wanted_dhcp6};
 use links::{bare_port, made_links, set_ipv6, set_mac, set_mtu};
+pub use ways::own_table;
 
 /// Everything that a plan depends on.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,8 @@ pub struct Inputs<'a> {
     pub leases6: &'a BTreeMap<u32, Lease6>,
     /// What the DHCPv6 clients ask for, by index of the port.
     pub clients6: &'a BTreeMap<u32, Mode>,
+    /// The rules of ours about the ways of answers; none when the kernel has no rules at all.
+    pub rules: Option<&'a BTreeSet<Rule>>,
     /// Seconds since the machine started.
     pub now: u64,
 }
@@ -79,6 +84,7 @@ pub fn plan(inputs: Inputs<'_>) -> Vec<Step> {
             action,
         }));
     }
+    steps.extend(ways::ways(inputs));
     steps
 }
 

@@ -33,6 +33,8 @@ pub struct Port {
     pub addresses: Vec<Address>,
     /// Unicast routes of the main table, whoever set them.
     pub routes: Vec<Route>,
+    /// Routes of ours in the table of the port's own; see [`super::plan::own_table`].
+    pub ways: Vec<Route>,
     /// What it is, and what it belongs to.
     pub link: Link,
 }
@@ -162,6 +164,8 @@ pub struct Route {
     pub onlink: bool,
     /// Carries [`super::PROTOCOL`].
     pub ours: bool,
+    /// The table that it stands in.
+    pub table: u32,
 }
 
 /// What tells a wired port from other links.

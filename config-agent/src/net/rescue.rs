@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::arp::frame::Arp;
 use super::port::Port;
-use super::wanted::{Role, Wishes};
+use super::wanted::{Role, Wanted, Wishes};
 use guard::Guard;
 pub use said::problems;
 pub use standing::{Gateway, Standing};
@@ -81,7 +81,7 @@ impl Rescue {
         for port in ports {
             let Some(mac) = port.mac else { continue };
             let wanted = wishes.of(port);
-            if wanted.role != Role::Addresses || wanted.network.method == Method::Off {
+            if !is_watched(&wanted) {
                 continue;
             }
             let mut guard = self
@@ -135,6 +135,16 @@ impl Rescue {
                 }
             }
         }
+    }
+}
+
+/// Whether a port is looked after: it has addresses, or carries VLANs, for which it is on, and needs a rescue address when
+/// they don't work.
+pub fn is_watched(wanted: &Wanted) -> bool {
+    match wanted.role {
+        Role::Addresses => wanted.network.method != Method::Off,
+        Role::VlansOnly => true,
+        Role::Tunnel | Role::Member { .. } | Role::Unwanted => false,
     }
 }
 

@@ -16,7 +16,7 @@ use super::port::Port;
 /// What the settings ask of one port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Addresses and details; `off` for a port that has no addresses of its own.
+    /// Addresses and details; `off` for a port to which the settings give no addresses.
     pub network: Network,
     /// What it is there for.
     pub role: Role,
@@ -38,7 +38,7 @@ pub enum Role {
         /// Whether it is a bond.
         bond: bool,
     },
-    /// To carry VLANs and nothing else.
+    /// To carry VLANs, with no address but the rescue address.
     VlansOnly,
     /// Nothing any more: it is to be removed.
     Unwanted,
@@ -144,10 +144,11 @@ impl<'a> Wishes<'a> {
 
     /// Returns what is asked of a port.
     pub fn of(&self, port: &Port) -> Wanted {
-        let bare = |role, mtu| Wanted {
+        let bare = |role, mtu, fallback| Wanted {
             network: Network {
                 method: Method::Off,
                 mtu,
+                fallback,
                 ..Network::default()
             },
             role,
@@ -160,7 +161,7 @@ impl<'a> Wishes<'a> {
             },
             _ => match self.made_as(port.index) {
                 Some(made) => made.network.clone(),
-                None => return bare(Role::Unwanted, None),
+                None => return bare(Role::Unwanted, None, None),
             },
         };
         if let Some(master) = self.made.iter().find(|made| made.members.contains(&port.index)) {
@@ -172,10 +173,10 @@ impl<'a> Wishes<'a> {
                 },
                 bond: matches!(master.kind, LinkKind::Bond { .. }),
             };
-            return bare(role, master.network.mtu.or(own.mtu));
+            return bare(role, master.network.mtu.or(own.mtu), None);
         }
         if own.method == Method::Off && self.carries_vlans(port) {
-            return bare(Role::VlansOnly, own.mtu);
+            return bare(Role::VlansOnly, own.mtu, own.fallback);
         }
         Wanted {
             network: without_ipv6(own),

@@ -13,4 +13,5 @@ mod mdns;
 mod reports;
 mod rescue;
 mod scripted;
+mod ways;
 mod world;

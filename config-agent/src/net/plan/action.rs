@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::net::dhcp6::Mode;
 use crate::net::link::Make;
 use crate::net::port::{Ipv6Conf, Route};
+use crate::net::rule::{MAIN, Rule};
 
 /// What to do to a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,10 @@ pub enum Action {
     },
     /// Take the port out of its bridge or bond.
     Leave,
+    /// Remove a rule of ours.
+    RemoveRule(Rule),
+    /// Add a rule.
+    AddRule(Rule),
     /// Stop asking DHCPv6 servers.
     StopDhcp6,
     /// Start asking DHCPv6 servers.
@@ -104,6 +109,11 @@ impl Action {
                 text!("The device could not set the address {address}.", address = net)
             }
             Action::AddRoute(route) => text!("The device could not add the route {route}.", route),
+            Action::AddRule(_) | Action::RemoveRule(_) => {
+                text!(
+                    "The device could not see to it that answers leave by the port where the question came in."
+                )
+            }
         }
     }
 }
@@ -131,6 +141,8 @@ impl fmt::Display for Action {
             Action::SetAddress(net, Some(valid)) => write!(f, "set the address {net} for {valid} s"),
             Action::AddRoute(route) => write!(f, "add the route {route}"),
             Action::StartDhcp => write!(f, "start DHCP"),
+            Action::RemoveRule(rule) => write!(f, "remove the rule {rule}"),
+            Action::AddRule(rule) => write!(f, "add the rule {rule}"),
             Action::StopDhcp6 => write!(f, "stop DHCPv6"),
             Action::StartDhcp6(Mode::Address) => write!(f, "start DHCPv6"),
             Action::StartDhcp6(Mode::Information) => write!(f, "start DHCPv6 for information"),
@@ -150,6 +162,9 @@ impl fmt::Display for Route {
         write!(f, " metric {}", self.metric)?;
         if self.onlink {
             write!(f, " onlink")?;
+        }
+        if self.table != MAIN {
+            write!(f, " table {}", self.table)?;
         }
         Ok(())
     }

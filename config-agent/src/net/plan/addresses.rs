@@ -11,6 +11,7 @@ use crate::net::link::Kind;
 use crate::net::port::{Port, Route};
 use crate::net::rescue::{Gateway, Standing};
 use crate::net::{WIRED_METRIC, WIRELESS_METRIC};
+use crate::net::rule::MAIN;
 
 /// Added to the metric of a default route whose gateway is silent: above those of all other ports and of router advertisements,
 /// so that any other way wins.
@@ -43,13 +44,14 @@ pub(super) fn wanted_addresses(
             .map(|left| left.min(u64::from(u32::MAX - 1)) as u32);
         addresses.push((IpNet::V4(lease.address), valid));
     }
-    if let Some(net) = standing
-        .rescue
-        .and_then(|ip| Ipv4Net::new(ip, link_local::PREFIX).ok())
-    {
-        addresses.push((IpNet::V4(net), None));
-    }
+    addresses.extend(rescue_address(Some(standing)).map(|net| (net, None)));
     addresses
+}
+
+/// Returns the rescue address with its prefix length.
+pub(super) fn rescue_address(standing: Option<&Standing>) -> Option<IpNet> {
+    let net = Ipv4Net::new(standing?.rescue?, link_local::PREFIX);
+    net.ok().map(IpNet::V4)
 }
 
 fn is_withheld(net: &IpNet, standing: &Standing) -> bool {
@@ -106,6 +108,7 @@ pub(super) fn wanted_routes(
             },
             onlink: false,
             ours: true,
+            table: MAIN,
         }));
     }
     if let Some(lease) = lease {
@@ -120,6 +123,7 @@ pub(super) fn wanted_routes(
                     .gateway
                     .is_some_and(|gateway| !lease.address.contains(&gateway)),
                 ours: true,
+                table: MAIN,
             }
         }));
     }

@@ -2,6 +2,7 @@
 
 use genpack_spec::types::InterfaceName;
 
+use super::addresses::rescue_address;
 use super::{Action, Inputs, Step};
 use crate::net::link::Make;
 use crate::net::port::{Ipv6Conf, Port};
@@ -59,7 +60,8 @@ pub(super) fn without_ours(port: &Port) -> Vec<Action> {
         .collect()
 }
 
-/// Returns the actions for a port without addresses of its own: one that belongs to a bridge or bond, or carries VLANs.
+/// Returns the actions for a port to which the settings give no addresses: one that belongs to a bridge or bond, or carries
+/// VLANs and then has its rescue address.
 pub(super) fn bare_port(
     port: &Port,
     wanted: &Wanted,
@@ -77,7 +79,12 @@ pub(super) fn bare_port(
     if inputs.clients6.contains_key(&port.index) {
         actions.push(Action::StopDhcp6);
     }
-    actions.extend(without_ours(port));
+    let rescue = match wanted.role {
+        Role::VlansOnly => rescue_address(inputs.standing.get(&port.index)),
+        _ => None,
+    };
+    let stays = |action: &Action| matches!((action, rescue), (Action::RemoveAddress(net), Some(rescue)) if *net == rescue);
+    actions.extend(without_ours(port).into_iter().filter(|action| !stays(action)));
     actions.extend(set_ipv6(port, Ipv6Conf::off));
     // A bond sees to the MTU of its ports itself.
     if !bond {
@@ -108,6 +115,8 @@ pub(super) fn bare_port(
     if !port.up {
         actions.push(Action::SetUp);
     }
+    let missing = rescue.filter(|net| port.addresses.iter().all(|have| have.net != *net));
+    actions.extend(missing.map(|net| Action::SetAddress(net, None)));
     actions
 }
 

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
+use super::Rule;
 use super::key::Key;
-use super::rule::Rule;
 
 /// What the kernel has of all tunnels of ours, and what they depend on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

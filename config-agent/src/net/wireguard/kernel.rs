@@ -21,8 +21,8 @@ use rtnetlink::{Handle, IpVersion, RouteMessageBuilder};
 use super::device::{Device, Observed, TunnelRoute};
 use super::message;
 use super::plan::{Action, Step};
-use super::rule::Rule;
 use crate::net::link::ALIAS;
+use crate::net::rule::{self, Rule};
 use crate::net::{PROTOCOL, observe};
 
 /// The connections to the kernel.
@@ -80,7 +80,8 @@ impl Kernel {
         for version in [IpVersion::V4, IpVersion::V6] {
             let mut rules = self.route.rule().get(version).execute();
             while let Some(rule) = rules.try_next().await.context("listing the routing rules")? {
-                observed.rules.extend(Rule::parse(&rule));
+                let ours = Rule::parse(&rule).filter(|rule| rule.priority >= rule::TUNNELS);
+                observed.rules.extend(ours);
             }
         }
         Ok(observed)

@@ -18,15 +18,14 @@ mod message;
 mod plan;
 mod problems;
 mod routing;
-mod rule;
 mod tunnels;
 mod watch;
 
+pub use super::rule::Rule;
 pub use device::{Device, Observed, Peer, TunnelRoute};
 pub use key::Key;
 pub use message::PeerChange;
 pub use plan::{Action, Inputs, Step, Target, Targets, plan};
-pub use rule::Rule;
 pub use tunnels::Tunnels;
 
 /// The table of routes to wide networks. As free as [`super::PROTOCOL`] is among the origins.

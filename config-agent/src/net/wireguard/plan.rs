@@ -14,8 +14,7 @@ use super::device::{Device, Handshake, Observed, Peer, TunnelRoute};
 use super::key::Key;
 use super::message::PeerChange;
 use super::routing::{Reach, Routing, routing};
-use super::rule::Rule;
-use super::{MARK, TABLE};
+use super::{MARK, Rule, TABLE};
 
 /// Everything that a plan depends on.
 #[derive(Debug, Clone, Copy)]

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::device::{Device, TunnelRoute};
 use super::plan::{Inputs, wanted_peers};
-use super::rule::{MAIN, Rule};
 use super::{MARK, METRIC, TABLE};
+use crate::net::rule::{MAIN, Rule, TUNNELS};
 
 /// What shall be there.
 pub struct Routing {
@@ -22,10 +22,10 @@ pub struct Routing {
 const NARROW: u8 = 8;
 
 /// First the source: an answer leaves where the question came in. Then every route of the main table but the default ones, and
-/// last the tunnels. All before wg-quick's and the kernel's own rules (32766), behind the one for local addresses (0).
-const BY_SOURCE: u32 = 9800;
-const BY_MAIN: u32 = 9801;
-const BY_TUNNEL: u32 = 9802;
+/// last the tunnels.
+const BY_SOURCE: u32 = TUNNELS;
+const BY_MAIN: u32 = TUNNELS + 1;
+const BY_TUNNEL: u32 = TUNNELS + 2;
 
 /// Returns the routes and rules.
 pub fn routing(inputs: Inputs<'_>) -> Routing {

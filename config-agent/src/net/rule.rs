@@ -7,10 +7,14 @@ use rtnetlink::packet_route::AddressFamily;
 use rtnetlink::packet_route::route::RouteProtocol;
 use rtnetlink::packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage};
 
-use crate::net::PROTOCOL;
+use super::PROTOCOL;
 
 /// The table in which routes are looked up that no rule sends elsewhere (`RT_TABLE_MAIN`).
 pub const MAIN: u32 = 254;
+
+/// Rules of ours from this priority on are about tunnels (`net/wireguard/`), those before it about the ways of answers
+/// (`net/plan/ways.rs`). All come before wg-quick's and the kernel's own (32766), and behind the one for local addresses (0).
+pub const TUNNELS: u32 = 9800;
 
 /// A rule: packets that it fits are looked up in its table, in the order of the priorities, until a route is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
