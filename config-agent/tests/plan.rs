@@ -495,6 +495,41 @@ fn the_rescue_address_stands_beside_whatever_there_is() {
 }
 
 #[test]
+fn a_port_that_only_carries_vlans_has_nothing_but_the_rescue_address() {
+    let vlan =
+        settings(r#"{"network": {"eth0": {"method": "off"}}, "vlan": {"v5": {"parent": "eth0", "id": 5}}}"#);
+    let rescue = || Standing {
+        rescue: Some("169.254.3.4".parse().unwrap()),
+        ..Standing::default()
+    };
+    assert_eq!(
+        planned_as(&vlan, bound(), &[], &[2], rescue()),
+        "v5: make it: VLAN 5 on eth0\n\
+         eth0: stop DHCP\n\
+         eth0: remove the route 0.0.0.0/0 via 10.0.0.1 from 10.0.0.5 metric 102\n\
+         eth0: remove the address 10.0.0.5/24\n\
+         eth0: turn off IPv6\n\
+         eth0: set the address 169.254.3.4/16\n"
+    );
+    let mut port = plugged(2, "eth0");
+    port.ipv6 = port.ipv6.map(Ipv6Conf::off);
+    port.addresses = vec![address("169.254.3.4/16", true, None)];
+    let made = "v5: make it: VLAN 5 on eth0\n";
+    assert_eq!(planned_as(&vlan, port.clone(), &[], &[], rescue()), made);
+    // `fallback = off`, or another device has it.
+    assert_eq!(
+        planned_as(&vlan, port.clone(), &[], &[], Standing::default()),
+        format!("{made}eth0: remove the address 169.254.3.4/16\n")
+    );
+    // The bridge has it.
+    let member = settings(r#"{"bridge": {"br0": {"ports": ["eth0"]}}}"#);
+    assert_eq!(
+        planned_as(&member, port, &[], &[], rescue()),
+        "br0: make it: bridge\neth0: remove the address 169.254.3.4/16\n"
+    );
+}
+
+#[test]
 fn an_ipv6_duplicate_is_set_anew_when_its_time_has_come() {
     let fixed = settings(r#"{"network": {"eth0": {"method": "static", "addresses": ["2001:db8::7/64"]}}}"#);
     let mut port = plugged(2, "eth0");

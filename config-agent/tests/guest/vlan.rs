@@ -142,6 +142,17 @@ fn a_port_that_is_off_carries_its_vlan() {
     let _agent = world.agent(&[]);
     let report = world.await_report("lease", |report| has(report, "office", AddressOrigin::Dhcp));
     assert_eq!(link(&report, "eth0").unwrap().kind, LinkKind::VlansOnly);
-    assert!(world.addresses("4").is_empty() && world.addresses("6").is_empty());
     assert_eq!(world.ip_json("link show dev office")[0]["mtu"], 1400);
+    // Whoever plugs a computer into the port itself reaches the device, too, and nothing else changes.
+    let report = world.await_report("rescue address", |report| {
+        has(report, "eth0", AddressOrigin::LinkLocal)
+    });
+    assert!(has(&report, "office", AddressOrigin::Dhcp));
+    assert!(world.addresses("4").is_empty() && world.addresses("6").is_empty());
+    assert!(
+        world
+            .all_addresses_of("office", "4")
+            .iter()
+            .all(|address| address.starts_with("10.5.5."))
+    );
 }

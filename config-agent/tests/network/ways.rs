@@ -249,9 +249,20 @@ fn computers_with_link_local_addresses_reach_the_device_at_both_ports() {
         agent = world.agent(&[]);
         await_rescue(&world, &[0, 1]);
     }
+    // The first thing that happens is this.
+    let device = &world.device;
+    ip(&format!(
+        "-n {device} rule add from 10.9.9.8 lookup 100 protocol static"
+    ));
+    let happened = world.await_file(&world.path(""), "rule in the monitor's file", || {
+        let text = fs::read_to_string(world.path("monitor.log")).unwrap();
+        text.contains('\n').then_some(text)
+    });
+    assert!(
+        happened.lines().next().unwrap().contains("10.9.9.8"),
+        "{happened}"
+    );
     drop(events);
-    let happened = fs::read_to_string(world.path("monitor.log")).unwrap();
-    assert_eq!(happened, "");
 
     // With one cable there is nothing to choose; that of the other port may even be the first one.
     first.ip("link set up0 down");
