@@ -157,7 +157,7 @@ impl<'a> Wishes<'a> {
             Kind::Wired => self.settings.network_for(&port.name, self.own_mac(port)),
             Kind::Wireless { .. } => match self.wifi(port) {
                 Some(wifi) => self.wireless_network(port, wifi),
-                None => return bare(Role::Addresses, None),
+                None => return bare(Role::Addresses, None, None),
             },
             _ => match self.made_as(port.index) {
                 Some(made) => made.network.clone(),

@@ -10,8 +10,8 @@ use crate::net::lease::Lease;
 use crate::net::link::Kind;
 use crate::net::port::{Port, Route};
 use crate::net::rescue::{Gateway, Standing};
-use crate::net::{WIRED_METRIC, WIRELESS_METRIC};
 use crate::net::rule::MAIN;
+use crate::net::{WIRED_METRIC, WIRELESS_METRIC};
 
 /// Added to the metric of a default route whose gateway is silent: above those of all other ports and of router advertisements,
 /// so that any other way wins.
