@@ -129,6 +129,13 @@ impl Guest {
         ));
     }
 
+    /// Waits until the machine starts again of its own will.
+    pub fn await_reset(&self) {
+        let event = self.vm.wait_event("RESET", COMMAND_DEADLINE);
+        let event = event.unwrap_or_else(|error| self.fail(&format!("no restart: {error}")));
+        assert_eq!(event["data"]["reason"], "guest-reset", "{event}");
+    }
+
     /// Waits until the status of the device says so.
     pub fn await_status(&self, words: &str) {
         // Its lines are folded.

@@ -7,4 +7,5 @@
 
 mod guest;
 mod router;
+mod system;
 mod wifi;
