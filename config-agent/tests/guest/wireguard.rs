@@ -262,6 +262,66 @@ fn a_tunnel_for_everything_leaves_the_device_reachable() {
     assert!(!rules(&world).contains("\"98\""), "{}", rules(&world));
 }
 
+/// Returns the priorities of the agent's rules.
+fn priorities(world: &World) -> Vec<u64> {
+    let rules = world.ip_json("-4 rule show");
+    let ours = rules
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|rule| rule["protocol"] == "98");
+    ours.map(|rule| rule["priority"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn the_rules_of_a_tunnel_and_those_of_two_cables_leave_each_other_alone() {
+    let world = World::new();
+    world.cable(1);
+    let server = &world.server;
+    ip(&format!("-n {server} addr add 169.254.10.10/16 dev up1"));
+    let _dhcp = world.dhcp_server();
+    let (here, there) = (keys(), keys());
+    other_end(&world, &there, &here);
+    let everything = tunnel(&here, &peer(&there, ENDPOINT, r#""0.0.0.0/0""#));
+    let mut agent = start(&world, &everything);
+    let rescued = |report: &RunReport| {
+        has(report, "eth1", AddressOrigin::LinkLocal) && world.all_addresses_of("eth0", "4").len() == 2
+    };
+    world.await_report("rescue addresses", rescued);
+    world.await_file(&world.path(""), "default route through the tunnel", || {
+        log(&world).contains("add the rule 9802: IPv4").then_some(())
+    });
+    let rescue = world.all_addresses_of("eth1", "4")[0]
+        .split('/')
+        .next()
+        .unwrap()
+        .to_string();
+    assert!(ping(server, "169.254.10.10", &rescue, 10));
+    let all = priorities(&world);
+    // Two for each of three addresses; one for each address that the tunnel would swallow.
+    assert_eq!(
+        all,
+        [9732, 9732, 9732, 9733, 9733, 9733, 9800, 9801, 9802],
+        "{}",
+        log(&world)
+    );
+
+    agent.signal(Signal::SIGKILL);
+    let mut agent = start(&world, &everything);
+    world.await_report("the same in the next life", rescued);
+    assert_eq!(priorities(&world), all);
+
+    agent.signal(Signal::SIGTERM);
+    world.settings("{}");
+    fs::remove_file(world.run_dir().join("run-report.json")).unwrap();
+    let _agent = world.agent(&[]);
+    world.await_report("no tunnel", |report| {
+        link(report, "wg0").is_none() && rescued(report)
+    });
+    assert_eq!(priorities(&world), all[..6]);
+    assert!(ping(server, "169.254.10.10", &rescue, 10));
+}
+
 #[test]
 fn an_endpoint_by_name_is_found_later_and_past_the_tunnel() {
     let world = World::new();
