@@ -67,9 +67,9 @@ fn with_gateway(mut port: Port, gateway: &str, metric: u32) -> Port {
 }
 
 impl World {
-    fn new(ports: &[Port]) -> World {
+    fn new(ports: impl Into<Vec<Port>>) -> World {
         World {
-            ports: ports.to_vec(),
+            ports: ports.into(),
             ..World::default()
         }
     }
@@ -153,14 +153,14 @@ const TWO: &str = "eth0: add the route 169.254.0.0/16 metric 0 table 980000002\n
 #[test]
 fn one_port_or_ports_of_different_networks_need_nothing() {
     let alone = with_gateway(port(2, &["10.0.0.5/24", "169.254.3.4/16"]), "10.0.0.1", 102);
-    assert_eq!(World::new(&[alone.clone()]).carry_out(), "");
+    assert_eq!(World::new([alone.clone()]).carry_out(), "");
     let other = port(3, &["10.0.1.5/24"]);
-    assert_eq!(World::new(&[alone, other]).carry_out(), "");
+    assert_eq!(World::new([alone, other]).carry_out(), "");
 }
 
 #[test]
 fn two_rescue_addresses_have_ways_of_their_own_until_one_goes() {
-    let mut world = World::new(&two());
+    let mut world = World::new(two());
     assert_eq!(world.carry_out(), TWO);
 
     // Another device had the address.
@@ -191,7 +191,7 @@ fn two_rescue_addresses_have_ways_of_their_own_until_one_goes() {
 
 #[test]
 fn a_port_without_a_cable_is_no_way_and_still_in_the_way() {
-    let mut world = World::new(&two());
+    let mut world = World::new(two());
     world.carry_out();
     world.ports[0].carrier = false;
     assert_eq!(
@@ -207,7 +207,7 @@ fn a_port_without_a_cable_is_no_way_and_still_in_the_way() {
 fn the_gateway_of_the_first_port_needs_no_rule() {
     let one = with_gateway(port(2, &["10.0.0.5/24"]), "10.0.0.1", 102);
     let two = with_gateway(port(3, &["10.0.1.5/24"]), "10.0.1.1", 103);
-    let mut world = World::new(&[one.clone(), two.clone()]);
+    let mut world = World::new([one.clone(), two.clone()]);
     assert_eq!(
         world.carry_out(),
         "eth1: add the route 0.0.0.0/0 via 10.0.1.1 metric 0 table 980000003\n\
@@ -237,14 +237,14 @@ fn the_gateway_of_the_first_port_needs_no_rule() {
     );
     // And one is no rival of another.
     let silent = with_gateway(port(2, &["10.0.0.5/24"]), "10.0.0.1", 100_102);
-    assert_eq!(World::new(&[silent, two]).carry_out(), "");
+    assert_eq!(World::new([silent, two]).carry_out(), "");
 }
 
 #[test]
 fn the_longest_prefix_wins_as_within_one_table() {
     let one = with_gateway(port(2, &["10.0.0.5/8", "169.254.3.4/16"]), "10.0.0.1", 102);
     let two = with_gateway(port(3, &["10.0.0.6/8", "169.254.5.6/16"]), "10.0.0.1", 103);
-    let mut world = World::new(&[one, two]);
+    let mut world = World::new([one, two]);
     world.carry_out();
     let of = |address: &str| -> Vec<String> {
         let rules = world
@@ -273,7 +273,7 @@ fn the_longest_prefix_wins_as_within_one_table() {
 fn what_others_manage_is_in_the_way_and_gets_no_rules() {
     let [one, mut two] = two();
     two.link.manager = Some(Manager::Networkd);
-    let mut world = World::new(&[one.clone()]);
+    let mut world = World::new([one.clone()]);
     world.links.others = vec![two.clone()];
     let of_first: String = TWO
         .lines()
@@ -285,21 +285,21 @@ fn what_others_manage_is_in_the_way_and_gets_no_rules() {
     two.link.manager = None;
     let mut bridge = two.clone();
     bridge.link.kind = Kind::Bridge { stp: false };
-    world = World::new(&[one.clone()]);
+    world = World::new([one.clone()]);
     world.links.others = vec![bridge];
     assert_eq!(world.carry_out(), "");
     two.link.kind = Kind::Wireguard;
     two.link.made_here = true;
-    assert_eq!(World::new(&[one.clone(), two]).carry_out(), "");
+    assert_eq!(World::new([one.clone(), two]).carry_out(), "");
     // An address that somebody else set on our port is his.
     let [_, mut two] = self::two();
     two.addresses[0].ours = false;
-    assert_eq!(World::new(&[one, two]).carry_out(), of_first);
+    assert_eq!(World::new([one, two]).carry_out(), of_first);
 }
 
 #[test]
 fn a_restarted_agent_waits_for_udev_before_it_judges() {
-    let mut world = World::new(&two());
+    let mut world = World::new(two());
     world.carry_out();
     for port in &mut world.ports {
         port.link.settling = true;
@@ -322,5 +322,5 @@ fn a_restarted_agent_waits_for_udev_before_it_judges() {
 
 #[test]
 fn a_kernel_without_rules_is_asked_for_nothing() {
-    assert_eq!(World::new(&two()).steps(None), []);
+    assert_eq!(World::new(two()).steps(None), []);
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod computer;
 mod details;
 mod dhcp;
 mod ipv6;
