@@ -185,6 +185,15 @@ impl Vm {
         })
     }
 
+    /// Pulls the cable out of the network card of this number, counted from 0, or plugs it in again.
+    ///
+    /// # Errors
+    /// When there is no such card or QEMU has ended.
+    pub fn set_cable(&self, nic: usize, plugged: bool) -> Result<()> {
+        let link = json!({"name": format!("nic{nic}"), "up": plugged});
+        self.qmp("set_link", link).map(drop)
+    }
+
     /// Presses the reset button.
     ///
     /// # Errors

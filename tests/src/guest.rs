@@ -129,6 +129,12 @@ impl Guest {
         ));
     }
 
+    /// Pulls the cable out of a network card, counted from 0, or plugs it in again.
+    pub fn set_cable(&self, nic: usize, plugged: bool) {
+        let set = self.vm.set_cable(nic, plugged);
+        set.unwrap_or_else(|error| self.fail(&format!("cable {nic}: {error}")));
+    }
+
     /// Waits until the machine starts again of its own will.
     pub fn await_reset(&self) {
         let event = self.vm.wait_event("RESET", COMMAND_DEADLINE);

@@ -28,21 +28,22 @@ fn sixty_four_ports_at_once_all_get_an_address() {
     addresses.dedup();
     assert_eq!(addresses.len(), PORTS as usize, "{report:?}");
     assert_eq!(world.default_routes("4").len(), PORTS as usize);
-    let (_, resident) = held(&agent);
-    assert!(resident < 24 * 1024, "{resident} KiB");
+    let (_, memory) = held(&agent);
+    assert!(memory < 8 * 1024, "{memory} KiB");
 }
 
-/// Returns how many files a process has open, and its resident memory in KiB.
+/// Returns how many files a process has open, and the memory in KiB that it has filled itself: the pages of the program, which
+/// is not optimised here, say nothing about the one in an image.
 fn held(process: &Process) -> (usize, u64) {
     let proc = format!("/proc/{}", process.pid());
     let files = fs::read_dir(format!("{proc}/fd")).unwrap().count();
     let status = fs::read_to_string(format!("{proc}/status")).unwrap();
-    let resident = status
+    let memory = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix("RssAnon:"))
         .unwrap();
-    let resident = resident.trim().trim_end_matches(" kB").parse().unwrap();
-    (files, resident)
+    let memory = memory.trim().trim_end_matches(" kB").parse().unwrap();
+    (files, memory)
 }
 
 /// Pulls the cable and plugs it in again so many times.
@@ -93,7 +94,7 @@ fn a_thousand_flaps_leak_nothing() {
     await_seen(&world, "172.16.5.5/32");
     world.await_report("lease", |report| has(report, "eth0", AddressOrigin::Dhcp));
     let (addresses, routes) = (world.addresses("4"), world.default_routes("4"));
-    let (files, resident) = held(&agent);
+    let (files, memory) = held(&agent);
 
     flap(&world, FLAPS);
     await_seen(&world, "172.16.5.6/32");
@@ -101,15 +102,15 @@ fn a_thousand_flaps_leak_nothing() {
     assert!(link(&report, "eth0").unwrap().problems.is_empty(), "{report:?}");
     assert_eq!(world.addresses("4"), addresses);
     assert_eq!(world.default_routes("4"), routes);
-    let (files_after, resident_after) = held(&agent);
+    let (files_after, memory_after) = held(&agent);
     // A DHCP client that starts has its socket open for a moment.
     assert!(
         files_after <= files + 2,
         "{files} files before, {files_after} after"
     );
     assert!(
-        resident_after < resident + 1024,
-        "{resident} KiB before, {resident_after} KiB after"
+        memory_after < memory + 1024,
+        "{memory} KiB before, {memory_after} KiB after"
     );
 }
 

@@ -18,6 +18,7 @@ const STEPS: &[Step<Pair>] = &[
     ("a WireGuard tunnel", wireguard),
     ("an address that is taken", clash),
     ("a typo in the gateway", gateway_typo),
+    ("a cable that is pulled", pulled_cable),
     ("a change that nobody confirms", unconfirmed),
 ];
 
@@ -36,6 +37,7 @@ const CLEAN_UP: &str = "{
 fn a_device_is_reached_with_any_settings() {
     let pair = Pair::start("pair", LIFETIME);
     let before = |pair: &Pair| {
+        pair.device.set_cable(0, true);
         pair.device.run("genpack-config revert || true");
         pair.router.run(CLEAN_UP);
     };
@@ -152,6 +154,27 @@ fn gateway_typo(pair: &Pair) {
         "{ask} | awk '$4 == \"A\" {{ print $5 }}' | grep '^10.77.0.1'"
     ));
     await_ping(pair, &found);
+}
+
+/// Both gateways lead to the same place.
+fn pulled_cable(pair: &Pair) {
+    pair.router.run(
+        "ip -n far addr add 10.78.0.1/24 dev eth1 && ip -n far link set eth1 up &&
+         ip addr replace 10.99.9.9/32 dev lo && ip -n far addr replace 10.99.9.9/32 dev lo && ip -n far link set lo up",
+    );
+    pair.device.apply(
+        "[network eth0]\naddress = 10.77.0.9/24\ngateway = 10.77.0.1\n\
+         [network eth1]\naddress = 10.78.0.9/24\ngateway = 10.78.0.1\n",
+    );
+    pair.device
+        .wait_for("ip -4 route show default | grep 'via 10.77.0.1 '");
+    pair.device
+        .wait_for("ip -4 route show default | grep 'via 10.78.0.1 '");
+    pair.device.run("ip -4 route get 10.99.9.9 | grep 'dev eth0'");
+    pair.device.wait_for("ping -n -c 1 -W 1 10.99.9.9");
+    pair.device.set_cable(0, false);
+    pair.device.wait_for("ping -n -c 1 -W 1 10.99.9.9");
+    pair.device.run("ip -4 route get 10.99.9.9 | grep 'dev eth1'");
 }
 
 fn unconfirmed(pair: &Pair) {
