@@ -1,7 +1,5 @@
 //! Plans about tunnels, as text. Each plan is carried out on the data, after which there must be nothing left to do.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 
 use genpack_config_agent::net::wireguard::{
