@@ -7,6 +7,7 @@ use crate::machine::{Chipset, DiskInterface, Machine};
 use crate::network::escape;
 use crate::overlay::Disk;
 use crate::process;
+use crate::removable::CONTROLLER;
 use std::fmt;
 
 /// What a command line depends on besides the machine's description.
@@ -60,6 +61,9 @@ impl CommandLine {
         }
         for (index, nic) in machine.nics.iter().enumerate() {
             line.args.extend(nic.args(index));
+        }
+        if machine.removable_disks {
+            line.add("-device", &format!("virtio-scsi-pci,id={CONTROLLER}"));
         }
         line.add("-device", "virtio-rng-pci");
         line.add("-vga", "std");

@@ -50,6 +50,7 @@ pub struct Machine {
     pub(crate) cpus: u32,
     pub(crate) memory_mib: u32,
     pub(crate) disks: Vec<(Disk, DiskInterface)>,
+    pub(crate) removable_disks: bool,
     pub(crate) nics: Vec<Nic>,
     pub(crate) reboots: bool,
     pub(crate) extra_args: Vec<String>,
@@ -69,6 +70,7 @@ impl Machine {
             cpus: 1,
             memory_mib: 1024,
             disks: Vec::new(),
+            removable_disks: false,
             nics: Vec::new(),
             reboots: true,
             extra_args: Vec::new(),
@@ -121,6 +123,12 @@ impl Machine {
     /// Adds a disk that is attached in a certain way.
     pub fn disk_on(mut self, disk: Disk, interface: DiskInterface) -> Machine {
         self.disks.push((disk, interface));
+        self
+    }
+
+    /// Adds a virtio SCSI controller for disks that come and go while the machine runs; see [`Vm::plug`].
+    pub fn removable_disks(mut self) -> Machine {
+        self.removable_disks = true;
         self
     }
 

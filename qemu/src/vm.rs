@@ -19,6 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ pub struct Vm {
     serial: Mutex<UnixStream>,
     qmp: Qmp,
     forwards: Vec<(Protocol, u16, u16)>,
+    numbers: AtomicU32,
 }
 
 impl fmt::Debug for Vm {
@@ -72,6 +74,7 @@ impl Vm {
             serial: Mutex::new(serial),
             qmp,
             forwards: Vec::new(),
+            numbers: AtomicU32::new(0),
             _supervisor: supervisor,
         };
         vm.qmp.negotiate()?;
@@ -176,9 +179,21 @@ impl Vm {
     /// # Errors
     /// When `timeout` passes or QEMU ends before.
     pub fn wait_event(&self, name: &str, timeout: Duration) -> Result<Value> {
-        self.shared.wait(&format!("QMP event {name}"), timeout, |state| {
+        self.take_event(&format!("QMP event {name}"), timeout, |event| {
+            event["event"] == name
+        })
+    }
+
+    /// Waits for an event that `wanted` accepts, and takes it; `what` says in messages which one that is.
+    pub(crate) fn take_event(
+        &self,
+        what: &str,
+        timeout: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        self.shared.wait(what, timeout, |state| {
             let events = &mut state.replies.events;
-            match events.iter().position(|event| event["event"] == name) {
+            match events.iter().position(&wanted) {
                 Some(index) => Step::Done(events.remove(index)),
                 None => Step::Wait,
             }
@@ -192,6 +207,9 @@ impl Vm {
     pub fn set_cable(&self, nic: usize, plugged: bool) -> Result<()> {
         let link = json!({"name": format!("nic{nic}"), "up": plugged});
         self.qmp("set_link", link).map(drop)
+    /// A number that no earlier call returned, for naming what is added while the machine runs.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Presses the reset button.

@@ -1,0 +1,162 @@
+//! Disks that are plugged into a running machine and pulled out of it, as sticks are.
+
+use crate::error::Result;
+use crate::overlay::Disk;
+use crate::vm::Vm;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The controller that [`Machine::removable_disks`](crate::Machine::removable_disks) adds.
+pub(crate) const CONTROLLER: &str = "removable";
+
+/// QEMU takes a disk away without asking the guest; this is for a loaded host.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A disk for [`Vm::plug`]. The guest is told that its medium can be removed.
+#[derive(Debug, Clone)]
+pub struct RemovableDisk {
+    disk: Disk,
+    read_only: bool,
+    bytes_per_second: Option<u64>,
+}
+
+impl RemovableDisk {
+    /// A disk that is as fast as the host, and can be written.
+    pub fn new(disk: Disk) -> RemovableDisk {
+        RemovableDisk {
+            disk,
+            read_only: false,
+            bytes_per_second: None,
+        }
+    }
+
+    /// Protects it against writing, as the switch on a card does; the image file is opened for reading only.
+    pub fn read_only(mut self) -> RemovableDisk {
+        self.read_only = true;
+        self
+    }
+
+    /// Makes it slow: so many bytes come and go in a second, from the first one on.
+    pub fn bytes_per_second(mut self, limit: u64) -> RemovableDisk {
+        self.bytes_per_second = Some(limit);
+        self
+    }
+
+    /// The arguments of `blockdev-add`; the disk is called `id`, and its limit as [`limit_of`] says.
+    fn node(&self, id: &str) -> Value {
+        let image = json!({
+            "driver": self.disk.format.name(),
+            "read-only": self.read_only,
+            "discard": "unmap",
+            "file": { "driver": "file", "filename": self.disk.path, "discard": "unmap" },
+        });
+        let mut node = match self.bytes_per_second {
+            None => image,
+            Some(_) => json!({
+                "driver": "throttle",
+                "throttle-group": limit_of(id),
+                "read-only": self.read_only,
+                "file": image,
+            }),
+        };
+        node["node-name"] = json!(id);
+        node
+    }
+}
+
+fn limit_of(id: &str) -> String {
+    format!("{id}-limit")
+}
+
+/// A disk that is in a running machine. It stays there when this is dropped; [`Vm::unplug`] takes it out.
+#[derive(Debug)]
+#[must_use = "a disk can be pulled out only by this"]
+pub struct PluggedDisk {
+    id: String,
+    limited: bool,
+}
+
+impl Vm {
+    /// Plugs a disk in, as `/dev/sd?`; the guest finds it a moment later. The machine needs
+    /// [`Machine::removable_disks`](crate::Machine::removable_disks).
+    ///
+    /// # Errors
+    /// When the image file cannot be opened or is in use, the machine has no controller for it, or QEMU has ended.
+    pub fn plug(&self, disk: &RemovableDisk) -> Result<PluggedDisk> {
+        let plugged = PluggedDisk {
+            id: format!("{CONTROLLER}{}", self.next_number()),
+            limited: disk.bytes_per_second.is_some(),
+        };
+        let id = &plugged.id;
+        if let Some(limit) = disk.bytes_per_second {
+            self.qmp(
+                "object-add",
+                json!({ "qom-type": "throttle-group", "id": limit_of(id), "limits": { "bps-total": limit } }),
+            )?;
+        }
+        let device = json!({
+            "driver": "scsi-hd",
+            "bus": format!("{CONTROLLER}.0"),
+            "id": id,
+            "drive": id,
+            "removable": true,
+        });
+        let opened = self.qmp("blockdev-add", disk.node(id));
+        if let Err(error) = opened.and_then(|_| self.qmp("device_add", device)) {
+            // The file is free again for whoever tries next; the error to tell is the first one.
+            let _ = self.close(&plugged);
+            return Err(error);
+        }
+        Ok(plugged)
+    }
+
+    /// Pulls a disk out, whatever the guest is doing with it. What the guest has written is in the image file when this
+    /// returns, and the file is nobody's.
+    ///
+    /// # Errors
+    /// When QEMU does not let go of it, or has ended.
+    pub fn unplug(&self, disk: PluggedDisk) -> Result<()> {
+        self.qmp("device_del", json!({ "id": disk.id }))?;
+        let of_it = |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == disk.id;
+        self.take_event(&format!("the end of disk {}", disk.id), PATIENCE, of_it)?;
+        self.close(&disk)
+    }
+
+    /// Takes away what stands behind a device.
+    fn close(&self, disk: &PluggedDisk) -> Result<()> {
+        let closed = self.qmp("blockdev-del", json!({ "node-name": disk.id }));
+        let unlimited = match disk.limited {
+            true => self.qmp("object-del", json!({ "id": limit_of(&disk.id) })),
+            false => Ok(Value::Null),
+        };
+        closed.and(unlimited).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::overlay::Format;
+
+    #[test]
+    fn a_slow_disk_goes_through_its_limit() {
+        let disk = RemovableDisk::new(Disk::new("/images/a,b.img", Format::Raw));
+        assert_eq!(
+            disk.node("removable1"),
+            json!({
+                "node-name": "removable1",
+                "driver": "raw",
+                "read-only": false,
+                "discard": "unmap",
+                "file": { "driver": "file", "filename": "/images/a,b.img", "discard": "unmap" },
+            })
+        );
+        let slow = disk.read_only().bytes_per_second(1000).node("removable2");
+        assert_eq!(
+            (&slow["driver"], &slow["throttle-group"], &slow["read-only"]),
+            (&json!("throttle"), &json!("removable2-limit"), &json!(true))
+        );
+        assert_eq!(slow["file"]["read-only"], json!(true));
+        assert_eq!(slow["file"]["node-name"], Value::Null);
+    }
+}

@@ -1,0 +1,66 @@
+//! Disks that come and go while a machine runs.
+
+use crate::common::{Guest, SOON};
+use genpack_qemu::{Disk, Error, Format, RemovableDisk};
+use serde_json::{Value, json};
+use std::fs;
+
+#[test]
+fn disks_are_plugged_in_and_pulled_out() {
+    let guest = Guest::new();
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("a,b.img");
+    fs::write(&image, vec![7; 1 << 20]).unwrap();
+    let disk = RemovableDisk::new(Disk::new(&image, Format::Raw));
+    let vm = guest.machine("removable").removable_disks().start().unwrap();
+    vm.expect("> ", SOON).unwrap();
+
+    let nodes = || {
+        let nodes = vm.qmp("query-named-block-nodes", json!({})).unwrap();
+        let of_ours = |node: &&Value| node["node-name"].as_str().unwrap().starts_with("removable");
+        let state = |node: &Value| {
+            (
+                node["drv"].as_str().unwrap().to_owned(),
+                node["ro"].as_bool().unwrap(),
+            )
+        };
+        nodes
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(of_ours)
+            .map(state)
+            .collect::<Vec<_>>()
+    };
+    let plugged = vm.plug(&disk).unwrap();
+    assert_eq!(nodes(), [("raw".to_owned(), false)]);
+    // One that is in use: nothing of the attempt stays.
+    assert!(matches!(vm.plug(&disk), Err(Error::Qmp { .. })));
+    assert_eq!(nodes().len(), 1);
+    vm.unplug(plugged).unwrap();
+    assert_eq!(nodes(), []);
+
+    for disk in [disk.clone().read_only(), disk.clone().bytes_per_second(1 << 20)] {
+        let plugged = vm.plug(&disk).unwrap();
+        assert_eq!(nodes().len(), 1);
+        vm.unplug(plugged).unwrap();
+        assert_eq!(nodes(), []);
+    }
+    assert_eq!(fs::read(&image).unwrap(), vec![7; 1 << 20]);
+}
+
+#[test]
+fn without_a_controller_nothing_is_plugged_in() {
+    let guest = Guest::new();
+    let vm = guest.machine("no-controller").start().unwrap();
+    let disk = RemovableDisk::new(Disk::new("/nonexistent.img", Format::Raw));
+    assert!(matches!(vm.plug(&disk), Err(Error::Qmp { .. })));
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("stick.img");
+    fs::write(&image, [0; 512]).unwrap();
+    let disk = RemovableDisk::new(Disk::new(&image, Format::Raw));
+    for _ in 0..2 {
+        let error = vm.plug(&disk).unwrap_err().to_string();
+        assert!(error.contains("removable.0"), "{error}");
+    }
+}
