@@ -60,6 +60,11 @@ pub struct SaidDiagnostic<'a> {
 }
 
 impl Diagnostic {
+    /// Whether it says that something else is used in place of the whole file.
+    pub fn replaces_file(&self) -> bool {
+        self.line.is_none() && self.used.is_some()
+    }
+
     /// Returns it in the words that `say` finds for each text.
     pub fn said(&self, say: impl Fn(&Text) -> String) -> SaidDiagnostic<'_> {
         SaidDiagnostic {

@@ -17,7 +17,8 @@ use page::{Medium, Page};
 use verdict::Verdict;
 
 use crate::layout::card::{STATUS_TXT, SYSTEM_INI};
-use crate::report::{BootReport, RunReport};
+use crate::report::{BootReport, RunReport, SettingsFile};
+use crate::system_ini::defaults_of_all;
 use crate::text;
 use crate::text::{Language, Text};
 
@@ -29,22 +30,39 @@ const SETTINGS_FILE: &str = SYSTEM_INI;
 pub fn status_txt(boot: &BootReport, run: Option<&RunReport>, moment: Option<&Moment>) -> String {
     let verdict = Verdict::of(boot, run);
     let mut page = Page::new(boot.language, Medium::Card);
-    page.sentences("", &[verdict.sentences, Vec::from_iter(verdict.remark)].concat());
-    settings_file::write(boot, &mut page);
-    if !verdict.attention.is_empty() {
-        page.heading(&text!("What needs attention"));
-        for sentence in &verdict.attention {
-            page.item("* ", sentence);
-        }
-    }
-    last_words(run, &mut page);
-    device::write(boot, run, moment, &mut page);
+    sum_up(&verdict, &mut page);
+    settings_file::write(boot, &defaults_of_all(), &mut page);
+    details(&verdict, boot, run, moment, &mut page);
     if let Some((label, time)) = moment.and_then(moment::last_line) {
         let labels = page.labels("", 1, std::slice::from_ref(&label));
         page.blank();
         page.labelled(&labels, &label, &time);
     }
     card_text(&page.finish())
+}
+
+fn sum_up(verdict: &Verdict, page: &mut Page) {
+    let remark = verdict.remark.iter();
+    let sentences: Vec<_> = verdict.sentences.iter().chain(remark).cloned().collect();
+    page.sentences("", &sentences);
+}
+
+/// What there is to say besides `system.ini`.
+fn details(
+    verdict: &Verdict,
+    boot: &BootReport,
+    run: Option<&RunReport>,
+    moment: Option<&Moment>,
+    page: &mut Page,
+) {
+    if !verdict.attention.is_empty() {
+        page.heading(&text!("What needs attention"));
+        for sentence in &verdict.attention {
+            page.item("* ", sentence);
+        }
+    }
+    last_words(run, page);
+    device::write(boot, run, moment, page);
 }
 
 /// What failed programs left in the journal: without it nobody can help.
@@ -63,14 +81,30 @@ fn last_words(run: Option<&RunReport>, page: &mut Page) {
     }
 }
 
-/// Returns `RESULT.txt`: what became of the settings on a stick, and how the device is. CRLF line ends.
+/// Returns `RESULT.txt`: what became of the settings on a stick, and how the device is. `boot` has the stick's file in
+/// place of the card's. CRLF line ends.
 pub fn result_txt(verdict: &Text, boot: &BootReport, run: &RunReport) -> String {
+    // The way back to the last good settings is a file of the card; there is none of its name here.
+    let run = RunReport {
+        last_good: None,
+        ..run.clone()
+    };
     let mut page = Page::new(boot.language, Medium::Card);
     page.paragraph(verdict);
-    page.blank();
-    let verdict = page.finish();
-    let status = status_txt(boot, Some(run), None);
-    card_text(&(verdict + status.trim_start_matches('\u{feff}')))
+    let status = Verdict::of(boot, Some(&run));
+    match boot.file {
+        // Nothing to sum up: it was not used, as was said. Unlike at a start, no default takes the place of anything.
+        SettingsFile::Unusable { .. } => {
+            settings_file::write(boot, &text!("the settings of before"), &mut page);
+        }
+        SettingsFile::Read { .. } | SettingsFile::Missing => {
+            page.blank();
+            sum_up(&status, &mut page);
+            settings_file::write(boot, &defaults_of_all(), &mut page);
+        }
+    }
+    details(&status, boot, Some(&run), None, &mut page);
+    card_text(&page.finish())
 }
 
 /// Returns how many things `STATUS.txt` says are not as they should be; 0 is what it calls well.

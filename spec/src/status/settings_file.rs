@@ -4,11 +4,11 @@ use super::SETTINGS_FILE;
 use super::page::{Labels, Page, WIDTH, fit};
 use super::verdict::unusable_file;
 use crate::report::{BootReport, Diagnostic, SettingsFile, Severity};
-use crate::system_ini::defaults_of_all;
 use crate::text;
 use crate::text::Text;
 
-pub(super) fn write(boot: &BootReport, page: &mut Page) {
+/// Adds it to a page. `instead` is what holds where the file can't be used as a whole.
+pub(super) fn write(boot: &BootReport, instead: &Text, page: &mut Page) {
     let file = match &boot.file {
         SettingsFile::Read { name } | SettingsFile::Unusable { name, .. } => name.as_str(),
         SettingsFile::Missing => SETTINGS_FILE,
@@ -31,7 +31,7 @@ pub(super) fn write(boot: &BootReport, page: &mut Page) {
         SettingsFile::Unusable { reason, .. } => {
             page.heading(&text!("{file} was not used", file));
             page.labelled(&labels, &wrong(), reason);
-            page.labelled(&labels, &used(), &defaults_of_all());
+            page.labelled(&labels, &used(), instead);
             let hint = text!(
                 "a text file named {file}, written with Notepad or TextEdit",
                 file = SETTINGS_FILE

@@ -96,7 +96,7 @@ pub(super) fn unusable_file(boot: &BootReport) -> Option<Text> {
     }
     boot.diagnostics
         .iter()
-        .find(|found| found.severity == Severity::Error && found.line.is_none() && found.used.is_some())
+        .find(|found| found.severity == Severity::Error && found.replaces_file())
         .map(|found| found.problem.clone())
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount as mount_device, umount2};
 
 use super::uevents::Device;
@@ -25,12 +26,21 @@ impl Medium {
 
 impl Drop for Medium {
     fn drop(&mut self) {
-        // One that was pulled out meanwhile can still be forgotten.
+        // One that was pulled out meanwhile can still be forgotten. systemd may have been faster with that.
         let unmounted =
             umount2(&self.folder, MntFlags::empty()).or_else(|_| umount2(&self.folder, MntFlags::MNT_DETACH));
-        if let Err(error) = unmounted {
+        if let Err(error) = unmounted
+            && error != Errno::EINVAL
+        {
             log::error!("{} stays mounted: {error}", self.folder.display());
         }
+    }
+}
+
+/// Lets go of a stick that an earlier life of the agent left at `target` when it was killed.
+pub fn let_go(target: &Path) {
+    while umount2(target, MntFlags::MNT_DETACH).is_ok() {
+        log::warn!("A stick was still mounted at {}.", target.display());
     }
 }
 
@@ -47,11 +57,15 @@ enum FileSystem {
 pub fn mount(device: &Device, target: &Path, card: &Path) -> Result<Option<Medium>> {
     let place = Path::new("/sys").join(device.place.trim_start_matches('/'));
     let node = Path::new("/dev").join(&device.name);
-    if !is_stick(&place) || is_card(&node, card) {
+    if !is_stick(&place) || is_card(&node, card) || is_the_disk_again(&place) {
         return Ok(None);
     }
     let mut sector = [0; 512];
     let read = File::open(&node).and_then(|mut file| file.read_exact(&mut sector));
+    // A card reader without a card.
+    if matches!(&read, Err(error) if error.raw_os_error() == Some(Errno::ENOMEDIUM as i32)) {
+        return Ok(None);
+    }
     read.with_context(|| format!("reading {}", node.display()))?;
     let (kind, options) = match file_system(&sector) {
         Some(FileSystem::Fat) => ("vfat", "utf8=1,fmask=0177,dmask=0077,tz=UTC"),
@@ -76,6 +90,12 @@ fn is_stick(place: &Path) -> bool {
     let removable =
         |folder: &Path| fs::read_to_string(folder.join("removable")).is_ok_and(|text| text.trim() == "1");
     on_usb || removable(place) || place.parent().is_some_and(removable)
+}
+
+/// Whether a partition begins where its disk does. `mkfs.fat` puts such an entry into the boot sector of a stick without
+/// partitions (its option `--mbr`), so that the kernel shows one file system twice.
+fn is_the_disk_again(place: &Path) -> bool {
+    fs::read_to_string(place.join("start")).is_ok_and(|text| text.trim() == "0")
 }
 
 fn is_card(node: &Path, card: &Path) -> bool {
@@ -148,6 +168,33 @@ mod tests {
         fs::write(disk.join("removable"), "1\n").unwrap();
         assert!(is_stick(&disk) && is_stick(&disk.join("sda1")));
         assert!(is_stick(Path::new("/sys/devices/pci/usb1/1-1/block/sdb/sdb1")));
+    }
+
+    #[test]
+    fn a_partition_that_is_all_of_the_disk_is_not_looked_at_again() {
+        let dir = tempfile::tempdir().unwrap();
+        // Disks have no such file.
+        assert!(!is_the_disk_again(dir.path()));
+        fs::write(dir.path().join("start"), "2048\n").unwrap();
+        assert!(!is_the_disk_again(dir.path()));
+        fs::write(dir.path().join("start"), "0\n").unwrap();
+        assert!(is_the_disk_again(dir.path()));
+    }
+
+    #[test]
+    fn what_an_earlier_life_left_mounted_is_let_go_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let_go(&dir.path().join("never-there"));
+        for _ in 0..2 {
+            let mounted = Command::new("mount")
+                .args(["-t", "tmpfs", "stick"])
+                .arg(dir.path())
+                .status();
+            assert!(mounted.unwrap().success());
+            fs::write(dir.path().join("x"), "").unwrap();
+        }
+        let_go(dir.path());
+        assert!(!dir.path().join("x").exists());
     }
 
     #[test]

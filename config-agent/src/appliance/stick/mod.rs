@@ -12,17 +12,18 @@ mod uevents;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use genpack_card::{Card, read_settings};
+use anyhow::Result;
+use genpack_card::{Card, FoundSettings, read_settings};
 use genpack_spec::image::Reaction;
 use genpack_spec::layout::RESULT_TXT;
-use genpack_spec::report::{BootReport, SettingsFile};
+use genpack_spec::report::{BootReport, Diagnostic, SettingsFile};
 use genpack_spec::status;
 use genpack_spec::system_ini;
 use genpack_spec::text;
 use genpack_spec::text::Text;
 use tokio::time::timeout;
 
+use super::Reader;
 use super::adoption;
 use super::bus::Door;
 use super::changer::Request;
@@ -36,6 +37,7 @@ const REVERT_AFTER: u32 = 90;
 
 /// Serves one stick after the other, until the agent ends.
 pub async fn run(paths: Paths, door: Door) {
+    medium::let_go(&paths.stick());
     if door.snapshots.borrow().boot.image.settings_from.stick == Reaction::Off {
         return;
     }
@@ -46,8 +48,19 @@ pub async fn run(paths: Paths, door: Door) {
     loop {
         match events.next().await {
             Ok(Some(device)) => {
-                if let Err(error) = plugged(&paths, &door, device).await {
-                    log::warn!("A stick could not be read: {error:#}");
+                let name = device.name.clone();
+                match plugged(&paths, &door, device).await {
+                    Ok(None) => {}
+                    Ok(Some(Served::NoSettings)) => {
+                        log::info!("{name}: there are no settings on this stick.")
+                    }
+                    Ok(Some(Served::Answered)) => {
+                        log::info!("{name}: the answer is on the stick; it can be pulled out.");
+                    }
+                    Ok(Some(Served::Unanswered(error))) => {
+                        log::warn!("{name}: {RESULT_TXT} can't be written to the stick: {error:#}");
+                    }
+                    Err(error) => log::warn!("{name}: a stick could not be read: {error:#}"),
                 }
             }
             Ok(None) => {}
@@ -56,41 +69,51 @@ pub async fn run(paths: Paths, door: Door) {
     }
 }
 
-/// Looks at a disk or partition that has appeared.
-async fn plugged(paths: &Paths, door: &Door, device: uevents::Device) -> Result<()> {
+/// What was done about a stick. It is not mounted any more.
+#[derive(Debug)]
+enum Served {
+    /// Nothing: there is no settings file on it.
+    NoSettings,
+    /// What became of its settings stands on it.
+    Answered,
+    /// What became of its settings could not be written on it: it is write-protected, full, or gone.
+    Unanswered(anyhow::Error),
+}
+
+/// Looks at a disk or partition that has appeared; returns what was done when it is a stick.
+async fn plugged(paths: &Paths, door: &Door, device: uevents::Device) -> Result<Option<Served>> {
     let target = paths.stick();
     let card = paths.card();
     let mounted = tokio::task::spawn_blocking(move || medium::mount(&device, &target, &card)).await??;
     let Some(medium) = mounted else {
-        return Ok(());
+        return Ok(None);
     };
-    let outcome = serve(door, medium.folder(), PATIENCE).await;
+    let served = serve(door, medium.folder(), PATIENCE).await;
     // Unmounting may wait for a slow stick.
     tokio::task::spawn_blocking(move || drop(medium)).await?;
-    outcome
+    served.map(Some)
 }
 
 /// Serves a stick that is mounted at `folder`; `patience` is how long the network may take to come up.
-async fn serve(door: &Door, folder: &Path, patience: Duration) -> Result<()> {
+async fn serve(door: &Door, folder: &Path, patience: Duration) -> Result<Served> {
     let root = folder.to_path_buf();
     let found = tokio::task::spawn_blocking(move || read_settings(&root)).await?;
     if found.state == SettingsFile::Missing {
-        return Ok(());
+        return Ok(Served::NoSettings);
     }
+    let text = system_ini::text_of(&found.bytes);
     let now = door.snapshots.borrow().clone();
-    let parsed = door.reader.parse(&found.bytes);
-    let diagnostics: Vec<_> = found.remarks.into_iter().chain(parsed.diagnostics).collect();
+    let (file, diagnostics) = judged(found, &door.reader);
     let mut boot = BootReport {
-        file: found.state.clone(),
+        file,
         diagnostics,
         ..now.boot.clone()
     };
-    let verdict = match (&found.state, now.boot.image.settings_from.stick) {
+    let verdict = match (&boot.file, now.boot.image.settings_from.stick) {
         (SettingsFile::Unusable { .. }, _) => {
             text!("The settings on this stick can't be used, so nothing was changed.")
         }
         (_, Reaction::Apply) => {
-            let text = system_ini::text_of(&found.bytes);
             let verdict = apply(door, text, patience).await;
             let now = door.snapshots.borrow().clone();
             boot = adoption::report(&now.boot, boot.file, &now.settings, boot.diagnostics);
@@ -102,14 +125,35 @@ async fn serve(door: &Door, folder: &Path, patience: Duration) -> Result<()> {
     };
     log::info!("{}", verdict.english());
     let run = door.snapshots.borrow().run.clone();
-    answer(folder, status::result_txt(&verdict, &boot, &run)).await
+    let page = status::result_txt(&verdict, &boot, &run);
+    let stick = Card::at(folder);
+    let written = tokio::task::spawn_blocking(move || stick.write(RESULT_TXT, page.as_bytes())).await?;
+    Ok(match written {
+        Ok(()) => Served::Answered,
+        Err(error) => Served::Unanswered(error),
+    })
 }
 
-async fn answer(folder: &Path, page: String) -> Result<()> {
-    let stick = Card::at(folder);
-    tokio::task::spawn_blocking(move || stick.write(RESULT_TXT, page.as_bytes()))
-        .await?
-        .with_context(|| format!("{RESULT_TXT} can't be written to the stick"))
+/// Returns what became of the search for the settings, and what there is to say about them.
+///
+/// At a start, a file that is empty, damaged or no text means the default of every setting. On a stick it means that somebody
+/// pulled the stick too early, or took the wrong file: the device must not lose its settings by that.
+fn judged(found: FoundSettings, reader: &Reader) -> (SettingsFile, Vec<Diagnostic>) {
+    let mut diagnostics = found.remarks;
+    let SettingsFile::Read { name } = found.state else {
+        return (found.state, diagnostics);
+    };
+    let of_lines = reader.parse(&found.bytes).diagnostics;
+    match of_lines.iter().find(|diagnostic| diagnostic.replaces_file()) {
+        Some(diagnostic) => {
+            let reason = diagnostic.problem.clone();
+            (SettingsFile::Unusable { name, reason }, diagnostics)
+        }
+        None => {
+            diagnostics.extend(of_lines);
+            (SettingsFile::Read { name }, diagnostics)
+        }
+    }
 }
 
 /// Applies a text and waits for the network; returns what became of it.
@@ -137,6 +181,9 @@ async fn apply(door: &Door, text: String, patience: Duration) -> Text {
             "The settings on this stick were taken back, because the network did not work with them within {seconds} \
              seconds. Those of before hold again.",
             seconds = patience.as_secs()
+        ),
+        (Err(Refusal::NotPending(_)), _) => text!(
+            "Somebody confirmed the settings on this stick, or took them back, before the device could decide."
         ),
         (Err(refusal), _) => refused(&refusal),
     }

@@ -68,6 +68,18 @@ fn run(links: &str) -> RunReport {
 /// Serves a stick on a device whose network is as `before`, and as `after` once something was applied. Returns what was
 /// asked of the task.
 fn served(stick: &Stick, reaction: Reaction, before: &str, after: &str) -> Vec<String> {
+    let (asked, served) = served_with_outcome(stick, reaction, before, after);
+    let has_result = stick.result().is_some();
+    assert_eq!(matches!(served, Served::Answered), has_result, "{served:?}");
+    asked
+}
+
+fn served_with_outcome(
+    stick: &Stick,
+    reaction: Reaction,
+    before: &str,
+    after: &str,
+) -> (Vec<String>, Served) {
     let root = tempfile::tempdir().unwrap();
     let paths = Paths::below(root.path());
     let mut boot = load::load(&paths).boot;
@@ -120,15 +132,16 @@ fn served(stick: &Stick, reaction: Reaction, before: &str, after: &str) -> Vec<S
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let task = tokio::spawn(task);
-        serve(&door, &stick.folder, Duration::from_millis(300))
+        let served = serve(&door, &stick.folder, Duration::from_millis(300))
             .await
             .unwrap();
         drop(door);
         task.await.unwrap();
+        served
     });
-    Arc::into_inner(log).unwrap().into_inner().unwrap()
+    (Arc::into_inner(log).unwrap().into_inner().unwrap(), served)
 }
 
 #[test]
@@ -201,18 +214,43 @@ fn what_can_not_be_a_settings_file_changes_nothing() {
     let huge = Stick::with(vec![b'#'; 3 << 20]);
     let folder = Stick::new();
     fs::create_dir(folder.folder.join("system.ini")).unwrap();
+    let picture = Stick::with(b"\x89PNG\r\n\x1a\n\0\0\x01");
+    let zeros = Stick::with([0; 4096]);
+    let empty = Stick::with(" \r\n");
     let link = Stick::new();
     std::os::unix::fs::symlink("/etc/passwd", link.folder.join("system.ini")).unwrap();
     for (stick, reason) in [
         (huge, "it is 3.0 MB long"),
         (folder, "it is a folder, not a file"),
         (link, "it is not an ordinary file"),
+        (
+            picture,
+            "this is not a text file; perhaps another kind of file has got its name",
+        ),
+        (zeros, "the file holds nothing but zeros"),
+        (empty, "the file is empty"),
     ] {
         assert_eq!(served(&stick, Reaction::Apply, UP, UP), [""; 0], "{reason}");
         let result = stick.result().unwrap();
         assert!(result.starts_with("The settings on this stick can't be used, so nothing was changed."));
         assert!(result.contains(reason), "{reason} in {result}");
+        assert!(
+            result.contains("Used: the settings of before") && !result.contains("default"),
+            "{result}"
+        );
+        let times = result.matches(reason).count();
+        assert_eq!(times, 1, "{result}");
     }
+}
+
+#[test]
+fn a_stick_that_can_not_be_written_serves_all_the_same() {
+    let stick = Stick::with(GOOD);
+    // A folder in the way of the answer; the kernel of a test has no FAT that could be write-protected.
+    fs::create_dir(stick.folder.join(RESULT_TXT)).unwrap();
+    let (asked, served) = served_with_outcome(&stick, Reaction::Apply, UP, UP);
+    assert_eq!(asked, [format!("apply 90 {GOOD}"), "confirm t".to_string()]);
+    assert!(matches!(served, Served::Unanswered(_)), "{served:?}");
 }
 
 #[test]
