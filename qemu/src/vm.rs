@@ -207,6 +207,8 @@ impl Vm {
     pub fn set_cable(&self, nic: usize, plugged: bool) -> Result<()> {
         let link = json!({"name": format!("nic{nic}"), "up": plugged});
         self.qmp("set_link", link).map(drop)
+    }
+
     /// A number that no earlier call returned, for naming what is added while the machine runs.
     pub(crate) fn next_number(&self) -> u32 {
         self.numbers.fetch_add(1, Ordering::Relaxed)

@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use genpack_qemu::{CableEnd, Card, Disk, Machine, Nic, Overlay, Vm};
+use genpack_qemu::{
+    CableEnd, Card, Disk, Machine, Nic, Overlay, PluggedDisk, RemovableDisk, UserNetwork, Vm,
+};
 use genpack_spec::layout::card::SYSTEM_INI;
 
 use crate::image::{lab_firmware, log_folder};
@@ -48,6 +50,18 @@ impl GuestSetup {
         GuestSetup { machine, ..self }
     }
 
+    /// Adds a network card on a network of its own, with a DHCP server and nobody else.
+    pub fn dhcp_nic(self) -> GuestSetup {
+        let machine = self.machine.nic(Nic::user(UserNetwork::new().restricted()));
+        GuestSetup { machine, ..self }
+    }
+
+    /// Makes [`Guest::plug`] possible.
+    pub fn removable_disks(self) -> GuestSetup {
+        let machine = self.machine.removable_disks();
+        GuestSetup { machine, ..self }
+    }
+
     /// Adds a disk, the first as `/dev/vdb`.
     pub fn disk(self, disk: Disk) -> GuestSetup {
         let machine = self.machine.disk(disk);
@@ -78,6 +92,9 @@ impl GuestSetup {
         guest
     }
 }
+
+/// A place in a machine's journal.
+pub struct Moment(String);
 
 /// A machine of the lab that is switched on.
 pub struct Guest {
@@ -113,8 +130,48 @@ impl Guest {
 
     /// Waits until a command succeeds, and returns what it printed then. It is tried again whenever the network changes.
     pub fn wait_for(&self, command: &str) -> String {
-        let quoted = command.replace('\'', r"'\''");
-        self.run(&format!("lab-await 120 '{quoted}'"))
+        self.run(&format!("lab-await 120 {}", quoted(command)))
+    }
+
+    /// Returns the end of the journal as it is now, for [`Guest::agent_said`].
+    pub fn moment(&self) -> Moment {
+        Moment(self.run("journalctl --lines=0 --show-cursor | sed -n 's/^-- cursor: //p'"))
+    }
+
+    /// Waits for a line with these words in the agent's journal after `since`.
+    pub fn agent_said(&self, since: &Moment, words: &str) {
+        let journal = "journalctl --unit=genpack-config-agent --output=cat --no-tail";
+        let after = format!("{journal} --after-cursor='{}'", since.0);
+        let words = quoted(words);
+        self.run(&format!(
+            "timeout 120 grep -m 1 -F -- {words} < <(exec timeout 120 {after} --follow) ||
+             {{ echo the agent did not say: {words}; {after}; exit 1; }}"
+        ));
+    }
+
+    /// Returns how many lines with these words are in the agent's journal after `since`.
+    pub fn count_said(&self, since: &Moment, words: &str) -> usize {
+        let journal = "journalctl --unit=genpack-config-agent --output=cat";
+        let count = self.run(&format!(
+            "{journal} --after-cursor='{}' | grep -c -F -- {} || true",
+            since.0,
+            quoted(words)
+        ));
+        count
+            .parse()
+            .unwrap_or_else(|_| self.fail(&format!("{count} is no number")))
+    }
+
+    /// Plugs a disk in.
+    pub fn plug(&self, disk: &RemovableDisk) -> PluggedDisk {
+        let plugged = self.vm.plug(disk);
+        plugged.unwrap_or_else(|error| self.fail(&format!("a disk can't be plugged in: {error}")))
+    }
+
+    /// Pulls a disk out.
+    pub fn unplug(&self, disk: PluggedDisk) {
+        let unplugged = self.vm.unplug(disk);
+        unplugged.unwrap_or_else(|error| self.fail(&format!("a disk can't be pulled out: {error}")));
     }
 
     /// Makes `settings` those of the device, for good.
@@ -168,4 +225,9 @@ impl Guest {
         let end = lines[lines.len().saturating_sub(40)..].join("\n");
         panic!("{}: {what}\n--- end of its console\n{end}", self.setup.name);
     }
+}
+
+/// Returns a text as one word of the shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

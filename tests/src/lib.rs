@@ -8,14 +8,16 @@ mod pair;
 mod shell;
 mod ssh;
 mod steps;
+mod stick;
 
 pub use device::{Device, Running};
-pub use guest::{Guest, GuestSetup};
+pub use guest::{Guest, GuestSetup, Moment};
 pub use guest_tests::guest_tests;
 pub use image::{example_image, genpack, lab_image};
 pub use pair::{DEVICE, Pair};
 pub use ssh::SshKey;
 pub use steps::{Step, run_steps};
+pub use stick::{Division, Stick};
 
 use std::time::Duration;
 

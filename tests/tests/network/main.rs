@@ -1,5 +1,5 @@
-//! The network on real kernels: the agent's own tests in a guest, a device with a router at its
-//! other end, and one with a radio.
+//! The agent on real kernels: its own tests in a guest, a device with a router at its other end, one with a radio, one into which
+//! sticks are plugged, and one whose systemd follows the settings.
 //!
 //! The consoles of all machines are kept under `target/boot-tests/logs`.
 
@@ -7,5 +7,6 @@
 
 mod guest;
 mod router;
+mod stick;
 mod system;
 mod wifi;
