@@ -70,7 +70,7 @@ async fn live(options: Options) -> Result<()> {
     tokio::spawn(bus);
     let mut reporter = Reporter::new(paths, settings, boot, notices, options.patience, dns);
     let mut names = mdns::Service::start();
-    let mut appliance = appliance::start(&reporter.paths, reporter.snapshot());
+    let mut appliance = appliance::start(&reporter.paths, reporter.snapshot(), options.patience);
     let mut watchdog = watchdog_interval().map(|every| {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

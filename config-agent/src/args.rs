@@ -11,7 +11,8 @@ genpack-config-agent wait-online [--root DIR] [--timeout SECONDS]
     Waits until some port has an address. Succeeds even when none gets one in time.
 
 --root DIR          take DIR for / when reading settings and writing reports
---patience SECONDS  how long an address, or the system bus, may be missing before that is reported (20)
+--patience SECONDS  how long an address, or the system bus, may be missing before that is reported (20); with the
+                    settings of a stick an address may be missing three times as long
 --timeout SECONDS   how long to wait (30)";
 
 /// What the command line asks for.

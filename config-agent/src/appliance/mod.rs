@@ -14,6 +14,7 @@ mod run_state;
 mod stick;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use genpack_spec::report::{BootReport, Notice, RunReport};
 use genpack_spec::settings::Settings;
@@ -63,8 +64,9 @@ pub struct Appliance {
     pub snapshots: watch::Sender<Arc<Snapshot>>,
 }
 
-/// Starts what serves the bus and changes the settings. Call within the runtime.
-pub fn start(paths: &Paths, snapshot: Snapshot) -> Appliance {
+/// Starts what serves the bus and changes the settings. `patience` is how long an address may be missing before that is
+/// reported. Call within the runtime.
+pub fn start(paths: &Paths, snapshot: Snapshot, patience: Duration) -> Appliance {
     let (order_sender, orders) = mpsc::unbounded_channel();
     let (snapshots, snapshot_receiver) = watch::channel(Arc::new(snapshot));
     let (request_sender, requests) = mpsc::channel(REQUESTS);
@@ -87,10 +89,16 @@ pub fn start(paths: &Paths, snapshot: Snapshot) -> Appliance {
         trial,
     };
     tokio::spawn(card_watch::run(paths.clone(), door.requests.clone()));
-    tokio::spawn(stick::run(paths.clone(), door.clone()));
+    tokio::spawn(stick::run(
+        paths.clone(),
+        door.clone(),
+        patience.saturating_mul(STICK_PATIENCE),
+    ));
     tokio::spawn(bus::run(paths.clone(), door));
     Appliance { orders, snapshots }
 }
 
+/// So many times as long the settings of a stick may take to bring the network up: nobody can confirm them.
+const STICK_PATIENCE: u32 = 3;
 /// Requests that may wait; whoever comes then waits on the bus.
 const REQUESTS: usize = 4;

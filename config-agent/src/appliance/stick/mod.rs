@@ -30,13 +30,12 @@ use super::changer::Request;
 use super::refusal::Refusal;
 use crate::{Paths, last_good};
 
-/// How long the network may take to come up with the settings of a stick.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// After this time the settings are taken back even if nobody here is left to ask for it.
-const REVERT_AFTER: u32 = 90;
+/// So much longer than the network may take, settings are taken back even if nobody here is left to ask for it.
+const GRACE: Duration = Duration::from_secs(30);
 
-/// Serves one stick after the other, until the agent ends.
-pub async fn run(paths: Paths, door: Door) {
+/// Serves one stick after the other, until the agent ends. `patience` is how long the network may take to come up with the
+/// settings of a stick.
+pub async fn run(paths: Paths, door: Door, patience: Duration) {
     medium::let_go(&paths.stick());
     if door.snapshots.borrow().boot.image.settings_from.stick == Reaction::Off {
         return;
@@ -49,7 +48,7 @@ pub async fn run(paths: Paths, door: Door) {
         match events.next().await {
             Ok(Some(device)) => {
                 let name = device.name.clone();
-                match plugged(&paths, &door, device).await {
+                match plugged(&paths, &door, device, patience).await {
                     Ok(None) => {}
                     Ok(Some(Served::NoSettings)) => {
                         log::info!("{name}: there are no settings on this stick.")
@@ -81,14 +80,19 @@ enum Served {
 }
 
 /// Looks at a disk or partition that has appeared; returns what was done when it is a stick.
-async fn plugged(paths: &Paths, door: &Door, device: uevents::Device) -> Result<Option<Served>> {
+async fn plugged(
+    paths: &Paths,
+    door: &Door,
+    device: uevents::Device,
+    patience: Duration,
+) -> Result<Option<Served>> {
     let target = paths.stick();
     let card = paths.card();
     let mounted = tokio::task::spawn_blocking(move || medium::mount(&device, &target, &card)).await??;
     let Some(medium) = mounted else {
         return Ok(None);
     };
-    let served = serve(door, medium.folder(), PATIENCE).await;
+    let served = serve(door, medium.folder(), patience).await;
     // Unmounting may wait for a slow stick.
     tokio::task::spawn_blocking(move || drop(medium)).await?;
     served.map(Some)
@@ -159,7 +163,12 @@ fn judged(found: FoundSettings, reader: &Reader) -> (SettingsFile, Vec<Diagnosti
 /// Applies a text and waits for the network; returns what became of it.
 async fn apply(door: &Door, text: String, patience: Duration) -> Text {
     let worked = last_good::reaches(&door.snapshots.borrow().run);
-    let seconds = if worked { REVERT_AFTER } else { 0 };
+    let limit = patience.saturating_add(GRACE).as_secs();
+    let seconds = if worked {
+        u32::try_from(limit).unwrap_or(u32::MAX)
+    } else {
+        0
+    };
     let applied = door.ask(|answer| Request::Apply(text, seconds, answer)).await;
     let token = match applied {
         Ok(applied) => applied.token,
