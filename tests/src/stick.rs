@@ -30,12 +30,18 @@ pub struct Stick {
 }
 
 impl Stick {
-    /// Returns one without files.
-    pub fn new(division: Division) -> Stick {
+    /// Returns one that nobody has formatted.
+    pub fn blank() -> Stick {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let stick = Stick { folder };
         let image = std::fs::File::create(stick.image()).expect("an image can be made");
         image.set_len(SIZE).expect("an image can be as large");
+        stick
+    }
+
+    /// Returns one without files.
+    pub fn new(division: Division) -> Stick {
+        let stick = Stick::blank();
         if let Division::Partition = division {
             stick.run(
                 "sh",

@@ -13,6 +13,7 @@ const STEPS: &[Step<Guest>] = &[
     ("settings for good", for_good),
     ("lines that are wrong", bad_lines),
     ("a boot sector that is a partition table, too", both_tables),
+    ("exFAT", exfat),
     ("no settings", no_settings),
     ("no settings file", no_settings_file),
     ("write-protected", write_protected),
@@ -102,9 +103,9 @@ fn answer_to(guest: &Guest, stick: &Stick) -> String {
     stick.result().expect("the device has answered")
 }
 
-/// Waits until the kernel has seen the end of the stick, so that the next one has the same name.
+/// Waits until the kernel has seen the end of every stick, so that the next one is `sda`.
 fn await_no_stick(guest: &Guest) {
-    guest.run("udevadm wait --removed --timeout=120 /dev/sda");
+    guest.run("udevadm wait --removed --timeout=120 /dev/sda /dev/sdb");
 }
 
 fn for_good(guest: &Guest) {
@@ -150,6 +151,35 @@ fn both_tables(guest: &Guest) {
     // The next one comes after all that the kernel had to say about this one.
     no_settings(guest);
     assert_eq!(guest.count_said(&before, ON_TRIAL), 1);
+}
+
+/// The usual file system of large sticks. Few hosts can write it, so the guest does.
+fn exfat(guest: &Guest) {
+    let stick = Stick::blank();
+    let plugged = guest.plug(&stick.disk());
+    guest.run(&format!(
+        "set -e
+        udevadm wait --timeout=120 /dev/sda
+        udevadm settle
+        mkfs.exfat /dev/sda
+        mount -t exfat /dev/sda /mnt
+        printf '%s' '{MTU}' >/mnt/system.ini
+        umount /mnt"
+    ));
+    guest.unplug(plugged);
+    await_no_stick(guest);
+    let before = guest.moment();
+    let plugged = guest.plug(&stick.disk());
+    guest.agent_said(&before, ANSWERED);
+    assert_mtu(guest);
+    let result = guest
+        .run("fsck.exfat -n /dev/sda >&2 && mount -o ro /dev/sda /mnt && cat /mnt/RESULT.txt && umount /mnt");
+    assert!(
+        result.contains("The settings on this stick hold now.\r\n"),
+        "{result}"
+    );
+    guest.unplug(plugged);
+    await_no_stick(guest);
 }
 
 fn no_settings(guest: &Guest) {
@@ -202,7 +232,8 @@ fn pulled_at_once(guest: &Guest) {
     let (moment, before) = (guest.moment(), state(guest));
     let stick = Stick::with(Division::Partition, MTU);
     let bytes = stick.bytes();
-    let plugged = guest.plug(&stick.disk());
+    // Slow, so that it can't be read in between however slow this host is.
+    let plugged = guest.plug(&stick.disk().bytes_per_second(20_000));
     guest.unplug(plugged);
     // Looked at after whatever there was to see of the other one.
     no_settings(guest);
@@ -215,11 +246,12 @@ fn pulled_while_read(guest: &Guest) {
     let long = MTU.to_string() + &"# and so on\r\n".repeat(80_000);
     let stick = Stick::with(Division::None, long);
     let bytes = stick.bytes();
-    // The file alone takes seven seconds.
-    let plugged = guest.plug(&stick.disk().bytes_per_second(150_000));
+    // The file alone takes twelve seconds.
+    let plugged = guest.plug(&stick.disk().bytes_per_second(80_000));
     guest.wait_for(&format!("mountpoint -q {STICK_MOUNT}"));
     guest.unplug(plugged);
     guest.agent_said(&moment, "sda: ");
+    await_no_stick(guest);
     assert_eq!((guest.count_said(&moment, ON_TRIAL), state(guest)), (0, before));
     assert!(stick.bytes() == bytes, "something was written on the stick");
     let result = answer_to(guest, &Stick::with(Division::None, MTU));
