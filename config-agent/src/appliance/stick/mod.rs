@@ -48,19 +48,7 @@ pub async fn run(paths: Paths, door: Door, patience: Duration) {
         match events.next().await {
             Ok(Some(device)) => {
                 let name = device.name.clone();
-                match plugged(&paths, &door, device, patience).await {
-                    Ok(None) => {}
-                    Ok(Some(Served::NoSettings)) => {
-                        log::info!("{name}: there are no settings on this stick.")
-                    }
-                    Ok(Some(Served::Answered)) => {
-                        log::info!("{name}: the answer is on the stick; it can be pulled out.");
-                    }
-                    Ok(Some(Served::Unanswered(error))) => {
-                        log::warn!("{name}: {RESULT_TXT} can't be written to the stick: {error:#}");
-                    }
-                    Err(error) => log::warn!("{name}: a stick could not be read: {error:#}"),
-                }
+                tell(&name, plugged(&paths, &door, device, patience).await);
             }
             Ok(None) => {}
             Err(error) => return log::error!("Sticks can't be seen any more: {error}"),
@@ -77,6 +65,21 @@ enum Served {
     Answered,
     /// What became of its settings could not be written on it: it is write-protected, full, or gone.
     Unanswered(anyhow::Error),
+}
+
+/// Tells the journal.
+fn tell(name: &str, outcome: Result<Option<Served>>) {
+    match outcome {
+        Ok(None) => {}
+        Ok(Some(Served::NoSettings)) => log::info!("{name}: there are no settings on this stick."),
+        Ok(Some(Served::Answered)) => {
+            log::info!("{name}: the answer is on the stick; it can be pulled out.");
+        }
+        Ok(Some(Served::Unanswered(error))) => {
+            log::warn!("{name}: {RESULT_TXT} can't be written to the stick: {error:#}");
+        }
+        Err(error) => log::warn!("{name}: a stick could not be read: {error:#}"),
+    }
 }
 
 /// Looks at a disk or partition that has appeared; returns what was done when it is a stick.
