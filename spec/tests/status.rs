@@ -254,6 +254,41 @@ fn status_texts_read_well() {
         "It waits for the port {port}, which is not there.",
         port = "eth2"
     )];
+    let radio = |ssid: Option<&str>, link| LinkReport {
+        kind: LinkKind::Wireless {
+            ssid: ssid.map(Into::into),
+        },
+        ..link
+    };
+    let mut wireless = run();
+    wireless.links = vec![
+        link("eth0", 0x56, Vec::new()),
+        radio(
+            Some("My Home"),
+            link(
+                "wlan0",
+                0x60,
+                vec![address("192.168.1.61/24", AddressOrigin::Dhcp)],
+            ),
+        ),
+        radio(
+            Some("Workshop"),
+            link(
+                "wlan1",
+                0x61,
+                vec![address("169.254.3.4/16", AddressOrigin::LinkLocal)],
+            ),
+        ),
+    ];
+    let mut refused = run();
+    refused.links = vec![
+        link("eth0", 0x56, Vec::new()),
+        radio(None, link("wlan0", 0x60, Vec::new())),
+    ];
+    refused.links[1].problems = vec![text!(
+        "The wireless network {ssid} does not let the device in; most often the password is not the right one.",
+        ssid = "My Home"
+    )];
     let starting = RunReport {
         started: false,
         ..run()
@@ -294,6 +329,8 @@ fn status_texts_read_well() {
         ),
         ("no-cable", &well, Some(no_cable)),
         ("made-of-ports", &well, Some(made)),
+        ("wireless", &well, Some(wireless)),
+        ("wireless-refused", &well, Some(refused)),
         ("failed-unit", &well, Some(failing)),
         ("starting", &well, Some(starting)),
         ("before-the-network", &well, None),

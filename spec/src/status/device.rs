@@ -182,7 +182,8 @@ fn one_port(link: &LinkReport, started: bool, page: &mut Page) {
                 _ => text!("from {file}", file = super::SETTINGS_FILE),
             },
             AddressOrigin::RouterAdvertisement => text!("given by the network (IPv6)"),
-            AddressOrigin::LinkLocal => text!("works on the same cable only"),
+            AddressOrigin::LinkLocal if link.kind.has_cable() => text!("works on the same cable only"),
+            AddressOrigin::LinkLocal => text!("works in the same network only"),
         };
         let ip = found.address.addr().to_string();
         page.labelled_column(&labels, &address, &format!("{ip:<15}"), &origin);

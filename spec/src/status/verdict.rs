@@ -166,9 +166,12 @@ fn network(run: &RunReport) -> Option<Text> {
         return Some(text!("The device found no network port of its own."));
     }
     if !in_use.is_empty() && in_use.iter().all(|link| !link.carrier) {
-        return Some(text!(
-            "No network cable is plugged in, or nothing is switched on at its other end."
-        ));
+        return Some(match in_use.iter().all(|link| link.kind.has_cable()) {
+            true => text!("No network cable is plugged in, or nothing is switched on at its other end."),
+            false => text!(
+                "No network cable is plugged in, and the device is not connected to a wireless network."
+            ),
+        });
     }
     None
 }
