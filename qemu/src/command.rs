@@ -63,7 +63,7 @@ impl CommandLine {
             line.args.extend(nic.args(index));
         }
         if machine.removable_disks {
-            line.add("-device", &format!("virtio-scsi-pci,id={CONTROLLER}"));
+            line.add("-device", &format!("qemu-xhci,id={CONTROLLER}"));
         }
         line.add("-device", "virtio-rng-pci");
         line.add("-vga", "std");

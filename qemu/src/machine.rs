@@ -126,7 +126,7 @@ impl Machine {
         self
     }
 
-    /// Adds a virtio SCSI controller for disks that come and go while the machine runs; see [`Vm::plug`].
+    /// Adds a USB controller for disks that come and go while the machine runs; see [`Vm::plug`].
     pub fn removable_disks(mut self) -> Machine {
         self.removable_disks = true;
         self

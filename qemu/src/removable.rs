@@ -1,4 +1,4 @@
-//! Disks that are plugged into a running machine and pulled out of it, as sticks are.
+//! USB sticks that are plugged into a running machine and pulled out of it.
 
 use crate::error::Result;
 use crate::overlay::Disk;
@@ -95,7 +95,7 @@ impl Vm {
             )?;
         }
         let device = json!({
-            "driver": "scsi-hd",
+            "driver": "usb-storage",
             "bus": format!("{CONTROLLER}.0"),
             "id": id,
             "drive": id,

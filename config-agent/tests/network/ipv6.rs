@@ -123,6 +123,21 @@ fn an_address_by_dhcpv6_where_routers_say_so() {
 }
 
 #[test]
+fn a_dhcpv6_server_may_come_late() {
+    let world = World::new();
+    let _router = radvd(&world, "AdvManagedFlag on; prefix fd77::/64 { AdvAutonomous off; };");
+    let _agent = world.agent(&[]);
+    world.await_file(&world.path(""), "a client", || {
+        let log = fs::read_to_string(world.path("agent.log")).unwrap_or_default();
+        log.contains("eth0: start DHCPv6\n").then_some(())
+    });
+    let _server = world.dnsmasq(&["--dhcp-range=fd77::100,fd77::1ff,64,300"]);
+    world.await_report("address", |report| {
+        origin_of(report, "fd77::1") == Some(AddressOrigin::Dhcp)
+    });
+}
+
+#[test]
 fn name_servers_by_dhcpv6_where_routers_say_that_there_is_no_more() {
     let world = World::new();
     let _server = world.dnsmasq(&[
