@@ -7,7 +7,7 @@ use crate::machine::{Chipset, DiskInterface, Machine};
 use crate::network::escape;
 use crate::overlay::Disk;
 use crate::process;
-use crate::removable::CONTROLLER;
+use crate::usb::CONTROLLER;
 use std::fmt;
 
 /// What a command line depends on besides the machine's description.
@@ -62,7 +62,7 @@ impl CommandLine {
         for (index, nic) in machine.nics.iter().enumerate() {
             line.args.extend(nic.args(index));
         }
-        if machine.removable_disks {
+        if machine.usb {
             line.add("-device", &format!("qemu-xhci,id={CONTROLLER}"));
         }
         line.add("-device", "virtio-rng-pci");

@@ -48,10 +48,10 @@ mod partition;
 mod pattern;
 mod process;
 mod qmp;
-mod removable;
 mod serial;
 mod shared;
 mod supervisor;
+mod usb;
 mod vm;
 
 pub use accel::Acceleration;
@@ -65,5 +65,5 @@ pub use machine::{Chipset, DiskInterface, Machine};
 pub use network::{Cable, CableEnd, Forward, Nic, Protocol, UserNetwork};
 pub use overlay::{Disk, Format, Overlay};
 pub use pattern::{Match, Pattern};
-pub use removable::{PluggedDisk, RemovableDisk};
+pub use usb::{PluggedDisk, PluggedNic, RemovableDisk};
 pub use vm::Vm;

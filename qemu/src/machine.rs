@@ -50,7 +50,7 @@ pub struct Machine {
     pub(crate) cpus: u32,
     pub(crate) memory_mib: u32,
     pub(crate) disks: Vec<(Disk, DiskInterface)>,
-    pub(crate) removable_disks: bool,
+    pub(crate) usb: bool,
     pub(crate) nics: Vec<Nic>,
     pub(crate) reboots: bool,
     pub(crate) extra_args: Vec<String>,
@@ -70,7 +70,7 @@ impl Machine {
             cpus: 1,
             memory_mib: 1024,
             disks: Vec::new(),
-            removable_disks: false,
+            usb: false,
             nics: Vec::new(),
             reboots: true,
             extra_args: Vec::new(),
@@ -126,9 +126,9 @@ impl Machine {
         self
     }
 
-    /// Adds a USB controller for disks that come and go while the machine runs; see [`Vm::plug`].
-    pub fn removable_disks(mut self) -> Machine {
-        self.removable_disks = true;
+    /// Adds a USB controller for devices that come and go while the machine runs; see [`Vm::plug`] and [`Vm::plug_nic`].
+    pub fn usb(mut self) -> Machine {
+        self.usb = true;
         self
     }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use genpack_qemu::{
-    CableEnd, Card, Disk, Machine, Nic, Overlay, PluggedDisk, RemovableDisk, UserNetwork, Vm,
+    CableEnd, Card, Disk, Machine, Nic, Overlay, PluggedDisk, PluggedNic, RemovableDisk, UserNetwork, Vm,
 };
 use genpack_spec::layout::card::SYSTEM_INI;
 
@@ -56,9 +56,9 @@ impl GuestSetup {
         GuestSetup { machine, ..self }
     }
 
-    /// Makes [`Guest::plug`] possible.
-    pub fn removable_disks(self) -> GuestSetup {
-        let machine = self.machine.removable_disks();
+    /// Makes [`Guest::plug`] and [`Guest::plug_nic`] possible.
+    pub fn usb(self) -> GuestSetup {
+        let machine = self.machine.usb();
         GuestSetup { machine, ..self }
     }
 
@@ -172,6 +172,18 @@ impl Guest {
     pub fn unplug(&self, disk: PluggedDisk) {
         let unplugged = self.vm.unplug(disk);
         unplugged.unwrap_or_else(|error| self.fail(&format!("a disk can't be pulled out: {error}")));
+    }
+
+    /// Plugs a network adapter in, on a network of its own with a DHCP server.
+    pub fn plug_nic(&self) -> PluggedNic {
+        let plugged = self.vm.plug_nic();
+        plugged.unwrap_or_else(|error| self.fail(&format!("an adapter can't be plugged in: {error}")))
+    }
+
+    /// Pulls a network adapter out.
+    pub fn unplug_nic(&self, nic: PluggedNic) {
+        let unplugged = self.vm.unplug_nic(nic);
+        unplugged.unwrap_or_else(|error| self.fail(&format!("an adapter can't be pulled out: {error}")));
     }
 
     /// Makes `settings` those of the device, for good.

@@ -125,7 +125,10 @@ fn an_address_by_dhcpv6_where_routers_say_so() {
 #[test]
 fn a_dhcpv6_server_may_come_late() {
     let world = World::new();
-    let _router = radvd(&world, "AdvManagedFlag on; prefix fd77::/64 { AdvAutonomous off; };");
+    let _router = radvd(
+        &world,
+        "AdvManagedFlag on; prefix fd77::/64 { AdvAutonomous off; };",
+    );
     let _agent = world.agent(&[]);
     world.await_file(&world.path(""), "a client", || {
         let log = fs::read_to_string(world.path("agent.log")).unwrap_or_default();

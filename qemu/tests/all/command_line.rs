@@ -52,7 +52,7 @@ fn everything_asked_for() {
         .disk_on(Disk::new("/images/ide.img", Format::Raw), DiskInterface::Chipset)
         .disk_on(Disk::new("/images/nvme.img", Format::Raw), DiskInterface::Nvme)
         .disk_on(Disk::new("/images/usb.img", Format::Raw), DiskInterface::Usb)
-        .removable_disks()
+        .usb()
         .nic(Nic::user(network).mac("52:54:00:00:00:01"))
         .nic(Nic::netdev("tap,ifname=tap0").model("e1000e"))
         .no_reboot()

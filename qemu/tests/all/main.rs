@@ -8,4 +8,4 @@ mod command_line;
 mod common;
 mod console;
 mod guest;
-mod removable;
+mod usb;

@@ -1,5 +1,5 @@
-//! Sticks that are plugged into a running device: the kernel's own events and its FAT driver, and what stands on the stick
-//! afterwards.
+//! What is plugged into the USB sockets of a running device: a network adapter, and sticks, with the kernel's own events and its FAT
+//! driver, and what stands on a stick afterwards.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use genpack_tests::{Division, Guest, GuestSetup, Step, Stick, run_steps};
 const LIFETIME: Duration = Duration::from_secs(1200);
 
 const STEPS: &[Step<Guest>] = &[
+    ("a network adapter", network_adapter),
     ("settings for good", for_good),
     ("lines that are wrong", bad_lines),
     ("a boot sector that is a partition table, too", both_tables),
@@ -39,10 +40,7 @@ const ON_TRIAL: &str = "Settings are on trial";
 
 #[test]
 fn sticks_are_answered_and_do_no_harm() {
-    let guest = GuestSetup::new("stick", LIFETIME)
-        .dhcp_nic()
-        .removable_disks()
-        .switch_on();
+    let guest = GuestSetup::new("stick", LIFETIME).dhcp_nic().usb().switch_on();
     restart_agent(&guest, PATIENCE);
     let before = |guest: &Guest| {
         guest.run(&format!(
@@ -106,6 +104,20 @@ fn answer_to(guest: &Guest, stick: &Stick) -> String {
 /// Waits until the kernel has seen the end of every stick, so that the next one is `sda`.
 fn await_no_stick(guest: &Guest) {
     guest.run("udevadm wait --removed --timeout=120 /dev/sda /dev/sdb");
+}
+
+/// Another one each time, as far as the kernel knows.
+fn network_adapter(guest: &Guest) {
+    let address = "ip -4 -o addr show | grep -v ' eth0 ' | grep -F 10.0.2.15/";
+    for _ in 0..2 {
+        let nic = guest.plug_nic();
+        let line = guest.wait_for(address);
+        let name = line.split_whitespace().nth(1).unwrap();
+        guest.wait_for(&format!("genpack-config status | grep -F 'Port {name},'"));
+        guest.unplug_nic(nic);
+        guest.wait_for(&format!("! genpack-config status | grep -F 'Port {name},'"));
+        guest.run("! ip -4 route | grep -v ' dev eth0 '");
+    }
 }
 
 fn for_good(guest: &Guest) {

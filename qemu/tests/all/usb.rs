@@ -1,4 +1,4 @@
-//! Disks that come and go while a machine runs.
+//! USB devices that come and go while a machine runs.
 
 use crate::common::{Guest, SOON};
 use genpack_qemu::{Disk, Error, Format, RemovableDisk};
@@ -12,12 +12,12 @@ fn disks_are_plugged_in_and_pulled_out() {
     let image = folder.path().join("a,b.img");
     fs::write(&image, vec![7; 1 << 20]).unwrap();
     let disk = RemovableDisk::new(Disk::new(&image, Format::Raw));
-    let vm = guest.machine("removable").removable_disks().start().unwrap();
+    let vm = guest.machine("usb").usb().start().unwrap();
     vm.expect("> ", SOON).unwrap();
 
     let nodes = || {
         let nodes = vm.qmp("query-named-block-nodes", json!({})).unwrap();
-        let of_ours = |node: &&Value| node["node-name"].as_str().unwrap().starts_with("removable");
+        let of_ours = |node: &&Value| node["node-name"].as_str().unwrap().starts_with("usb");
         let state = |node: &Value| {
             (
                 node["drv"].as_str().unwrap().to_owned(),
@@ -50,6 +50,24 @@ fn disks_are_plugged_in_and_pulled_out() {
 }
 
 #[test]
+fn network_adapters_are_plugged_in_and_pulled_out() {
+    let guest = Guest::new();
+    let vm = guest.machine("usb-nic").usb().start().unwrap();
+    for _ in 0..2 {
+        let nic = vm.plug_nic().unwrap();
+        let devices = vm
+            .qmp("qom-list", json!({ "path": "/machine/peripheral" }))
+            .unwrap();
+        assert!(devices.to_string().contains("usb-net"), "{devices}");
+        vm.unplug_nic(nic).unwrap();
+    }
+    let devices = vm
+        .qmp("qom-list", json!({ "path": "/machine/peripheral" }))
+        .unwrap();
+    assert!(!devices.to_string().contains("usb-net"), "{devices}");
+}
+
+#[test]
 fn without_a_controller_nothing_is_plugged_in() {
     let guest = Guest::new();
     let vm = guest.machine("no-controller").start().unwrap();
@@ -61,6 +79,6 @@ fn without_a_controller_nothing_is_plugged_in() {
     let disk = RemovableDisk::new(Disk::new(&image, Format::Raw));
     for _ in 0..2 {
         let error = vm.plug(&disk).unwrap_err().to_string();
-        assert!(error.contains("removable.0"), "{error}");
+        assert!(error.contains("usb.0"), "{error}");
     }
 }

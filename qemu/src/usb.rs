@@ -1,4 +1,4 @@
-//! USB sticks that are plugged into a running machine and pulled out of it.
+//! USB devices that are plugged into a running machine and pulled out of it: sticks and network adapters.
 
 use crate::error::Result;
 use crate::overlay::Disk;
@@ -6,10 +6,10 @@ use crate::vm::Vm;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The controller that [`Machine::removable_disks`](crate::Machine::removable_disks) adds.
-pub(crate) const CONTROLLER: &str = "removable";
+/// The controller that [`Machine::usb`](crate::Machine::usb) adds.
+pub(crate) const CONTROLLER: &str = "usb";
 
-/// QEMU takes a disk away without asking the guest; this is for a loaded host.
+/// QEMU takes a device away without asking the guest; this is for a loaded host.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A disk for [`Vm::plug`]. The guest is told that its medium can be removed.
@@ -76,15 +76,22 @@ pub struct PluggedDisk {
     limited: bool,
 }
 
+/// A network adapter that is in a running machine. It stays there when this is dropped; [`Vm::unplug_nic`] takes it out.
+#[derive(Debug)]
+#[must_use = "an adapter can be pulled out only by this"]
+pub struct PluggedNic {
+    id: String,
+}
+
 impl Vm {
     /// Plugs a disk in, as `/dev/sd?`; the guest finds it a moment later. The machine needs
-    /// [`Machine::removable_disks`](crate::Machine::removable_disks).
+    /// [`Machine::usb`](crate::Machine::usb).
     ///
     /// # Errors
     /// When the image file cannot be opened or is in use, the machine has no controller for it, or QEMU has ended.
     pub fn plug(&self, disk: &RemovableDisk) -> Result<PluggedDisk> {
         let plugged = PluggedDisk {
-            id: format!("{CONTROLLER}{}", self.next_number()),
+            id: self.new_id(),
             limited: disk.bytes_per_second.is_some(),
         };
         let id = &plugged.id;
@@ -116,10 +123,53 @@ impl Vm {
     /// # Errors
     /// When QEMU does not let go of it, or has ended.
     pub fn unplug(&self, disk: PluggedDisk) -> Result<()> {
-        self.qmp("device_del", json!({ "id": disk.id }))?;
-        let of_it = |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == disk.id;
-        self.take_event(&format!("the end of disk {}", disk.id), PATIENCE, of_it)?;
+        self.pull_out(&disk.id)?;
         self.close(&disk)
+    }
+
+    /// Plugs a network adapter in, whose other end is a network of its own with a DHCP server and nobody else. The machine
+    /// needs [`Machine::usb`](crate::Machine::usb).
+    ///
+    /// # Errors
+    /// When the machine has no controller for it, or QEMU has ended.
+    pub fn plug_nic(&self) -> Result<PluggedNic> {
+        let id = self.new_id();
+        let device = json!({
+            "driver": "usb-net",
+            "bus": format!("{CONTROLLER}.0"),
+            "id": id,
+            "netdev": id,
+        });
+        self.qmp(
+            "netdev_add",
+            json!({ "type": "user", "id": id, "restrict": true }),
+        )?;
+        if let Err(error) = self.qmp("device_add", device) {
+            // The error to tell is the first one.
+            let _ = self.qmp("netdev_del", json!({ "id": id }));
+            return Err(error);
+        }
+        Ok(PluggedNic { id })
+    }
+
+    /// Pulls a network adapter out.
+    ///
+    /// # Errors
+    /// When QEMU does not let go of it, or has ended.
+    pub fn unplug_nic(&self, nic: PluggedNic) -> Result<()> {
+        self.pull_out(&nic.id)?;
+        self.qmp("netdev_del", json!({ "id": nic.id })).map(drop)
+    }
+
+    fn new_id(&self) -> String {
+        format!("{CONTROLLER}{}", self.next_number())
+    }
+
+    fn pull_out(&self, id: &str) -> Result<()> {
+        self.qmp("device_del", json!({ "id": id }))?;
+        let of_it = |event: &Value| event["event"] == "DEVICE_DELETED" && event["data"]["device"] == id;
+        self.take_event(&format!("the end of device {id}"), PATIENCE, of_it)
+            .map(drop)
     }
 
     /// Takes away what stands behind a device.
@@ -142,19 +192,19 @@ mod tests {
     fn a_slow_disk_goes_through_its_limit() {
         let disk = RemovableDisk::new(Disk::new("/images/a,b.img", Format::Raw));
         assert_eq!(
-            disk.node("removable1"),
+            disk.node("usb1"),
             json!({
-                "node-name": "removable1",
+                "node-name": "usb1",
                 "driver": "raw",
                 "read-only": false,
                 "discard": "unmap",
                 "file": { "driver": "file", "filename": "/images/a,b.img", "discard": "unmap" },
             })
         );
-        let slow = disk.read_only().bytes_per_second(1000).node("removable2");
+        let slow = disk.read_only().bytes_per_second(1000).node("usb2");
         assert_eq!(
             (&slow["driver"], &slow["throttle-group"], &slow["read-only"]),
-            (&json!("throttle"), &json!("removable2-limit"), &json!(true))
+            (&json!("throttle"), &json!("usb2-limit"), &json!(true))
         );
         assert_eq!(slow["file"]["read-only"], json!(true));
         assert_eq!(slow["file"]["node-name"], Value::Null);
