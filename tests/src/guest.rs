@@ -204,8 +204,10 @@ impl Guest {
         set.unwrap_or_else(|error| self.fail(&format!("cable {nic}: {error}")));
     }
 
-    /// Waits until the machine starts again of its own will.
-    pub fn await_reset(&self) {
+    /// Runs a command that makes the machine start again, and waits until it takes commands again.
+    pub fn restart_by(&self, command: &str) {
+        let restarted = self.shell().run_until_restart(command, BOOT_DEADLINE);
+        restarted.unwrap_or_else(|error| self.fail(&format!("{error} while waiting for: {command}")));
         let event = self.vm.wait_event("RESET", COMMAND_DEADLINE);
         let event = event.unwrap_or_else(|error| self.fail(&format!("no restart: {error}")));
         assert_eq!(event["data"]["reason"], "guest-reset", "{event}");

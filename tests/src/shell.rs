@@ -68,6 +68,18 @@ impl Shell {
         })
     }
 
+    /// Runs a command that makes the guest start again, and waits until its end of the new start is there.
+    ///
+    /// # Errors
+    /// When the command fails, or nothing comes for so long.
+    pub fn run_until_restart(&mut self, command: &str, timeout: Duration) -> std::io::Result<()> {
+        // It does not end by itself, so that its answer can't be taken for that of a later one.
+        let command = format!("{{ {command}; }} && exec sleep infinity");
+        let message = format!("{}\n{command}", command.len());
+        self.stream.get_mut().write_all(message.as_bytes())?;
+        self.wait(timeout)
+    }
+
     fn line(&mut self, timeout: Duration) -> std::io::Result<String> {
         self.stream.get_ref().set_read_timeout(Some(timeout))?;
         let mut line = String::new();

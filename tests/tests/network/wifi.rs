@@ -174,6 +174,8 @@ fn several(guest: &Guest) {
     let second = "bss=wlan1_1\nssid=Guests\n";
     access_point(guest, &format!("{WPA2}{second}"));
     guest.run("ip -n ap addr add 10.88.1.1/24 dev wlan1_1");
+    // wpa_supplicant chooses among what it has seen within the last seconds, and then stays.
+    guest.wait_for("ip link set wlan0 up && iw dev wlan0 scan | grep -F 'SSID: Guests'");
     // Nothing hands out addresses there.
     let guests = "[wifi guests]\nssid = Guests\npriority = 10\naddress = 10.88.1.2/24\n";
     guest.apply(&format!("{CAFE}{guests}"));
