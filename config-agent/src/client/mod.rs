@@ -49,13 +49,11 @@ async fn carry_out(command: Command) -> Result<ExitCode> {
         Command::Help => println!("{}", args::USAGE),
         Command::Status { json } => {
             let device = Device::connect().await?;
-            print!(
-                "{}",
-                show::status(&device.status().await?, &device.settings().await?, json)?
-            );
+            let mut page = show::status(&device.status().await?, &device.settings().await?, json)?;
             if let Some(left) = device.pending().await?.filter(|_| !json) {
-                println!("\n{}", show::waiting(left));
+                page += &format!("\n{}\n", show::waiting(left));
             }
+            show::print(&page)?;
         }
         Command::Check { file, json } => {
             let text = read(&file)?;

@@ -1,5 +1,6 @@
 //! What `genpack-config` prints.
 
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -35,14 +36,22 @@ pub fn waiting(left: u32) -> String {
     format!("A change waits to be confirmed for {left} more seconds: {NAME} confirm, or {NAME} revert.")
 }
 
+/// Prints a text, which may be long. That nobody reads it to the end (`| head`) is no error.
+pub fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("printing"),
+        _ => Ok(()),
+    }
+}
+
 /// Prints what there is to say about a file, and returns the exit status that goes with it.
 pub fn diagnostics(answer: &str, text: &str, file: &str, as_json: bool) -> Result<ExitCode> {
     let found: Vec<Said> = serde_json::from_str(answer).context("the agent's answer can't be read")?;
     if as_json {
         let found: Value = serde_json::from_str(answer)?;
-        println!("{:#}", json!({"file": file, "diagnostics": found}));
+        print(&format!("{:#}\n", json!({"file": file, "diagnostics": found})))?;
     } else {
-        print!("{}", listed(&found, text, file));
+        print(&listed(&found, text, file))?;
     }
     Ok(match has_errors(&found) {
         true => ExitCode::from(NOT_ALL_USED),

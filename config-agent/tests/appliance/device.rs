@@ -251,6 +251,13 @@ impl Device {
         command.args(arguments).output().unwrap()
     }
 
+    /// Runs it for somebody who reads nothing of what it prints.
+    pub fn command_unread(&self, arguments: &[&str]) -> Output {
+        let mut command = self.prepared(Command::new(self.world.path("genpack-config")));
+        let (_, unread) = std::io::pipe().unwrap();
+        command.args(arguments).stdout(unread).output().unwrap()
+    }
+
     /// Runs it as another user with one more group.
     pub fn command_as(&self, user: u32, group: u32, arguments: &[&str]) -> Output {
         let mut command = self.prepared(Command::new("setpriv"));

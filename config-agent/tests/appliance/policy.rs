@@ -14,6 +14,7 @@ fn everybody_may_look_and_only_the_group_may_change() {
     let (status, page) = said(device.command_as(NOBODY, NOBODY, &["status"]));
     assert_eq!(status, 0, "{page}");
     assert!(page.contains("Host name:"), "{page}");
+    assert_eq!(said(device.command_unread(&["status"])), (0, String::new()));
     for arguments in [
         &apply[..],
         &["check", &file],
