@@ -264,13 +264,8 @@ fn a_tunnel_for_everything_leaves_the_device_reachable() {
 
 /// Returns the priorities of the agent's rules.
 fn priorities(world: &World) -> Vec<u64> {
-    let rules = world.ip_json("-4 rule show");
-    let ours = rules
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|rule| rule["protocol"] == "98");
-    ours.map(|rule| rule["priority"].as_u64().unwrap()).collect()
+    let rules = world.own_rules().into_iter();
+    rules.map(|rule| rule["priority"].as_u64().unwrap()).collect()
 }
 
 #[test]

@@ -34,12 +34,7 @@ fn world() -> World {
 
 /// Returns the rules that the agent made, as ip(8) shows them, one a line, with `own N` for the table of the port N.
 fn rules(world: &World) -> Vec<String> {
-    let rules = world.ip_json("-4 rule show");
-    let ours = rules
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|rule| rule["protocol"] == "98");
+    let ours = world.own_rules().into_iter();
     ours.map(|rule| {
         let mut line = format!(
             "{}: from {} {}",

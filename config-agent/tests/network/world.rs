@@ -316,6 +316,13 @@ impl World {
         });
     }
 
+    /// Returns the agent's rules of IPv4, as `ip -j` has them.
+    pub fn own_rules(&self) -> Vec<Value> {
+        let mut rules = self.ip_json("-4 rule show");
+        let rules = std::mem::take(rules.as_array_mut().unwrap()).into_iter();
+        rules.filter(|rule| rule["protocol"] == "98").collect()
+    }
+
     /// Returns what `ip -j` prints in the device's namespace.
     pub fn ip_json(&self, args: &str) -> Value {
         let output = Command::new("ip")

@@ -11,25 +11,14 @@ use genpack_config_agent::net::{links::Links, wanted::Wishes};
 use genpack_spec::report::LinkKind;
 use genpack_spec::settings::{BondMode, Settings};
 
-use super::given::settings;
+use super::given::{self, settings};
 
 /// A port that is on, with a cable, as a plan without settings leaves it.
 pub fn port(index: u32, name: &str) -> Port {
     Port {
-        index,
-        name: name.into(),
         mac: format!("02:00:00:00:00:{index:02x}").parse().ok(),
-        up: true,
-        carrier: true,
-        mtu: 1500,
         max_mtu: 9000,
-        ipv6: Some(Ipv6Conf {
-            accept_ra: 1,
-            autoconf: 1,
-            disabled: 0,
-            forwarding: 0,
-        }),
-        ..Port::default()
+        ..given::plugged(index, name)
     }
 }
 
@@ -52,14 +41,7 @@ fn member(of: u32, mut port: Port) -> Port {
 }
 
 pub fn address(net: &str) -> Address {
-    Address {
-        net: net.parse().unwrap(),
-        ours: true,
-        valid: None,
-        autoconf: false,
-        tentative: false,
-        duplicate: false,
-    }
+    given::address(net, true, None)
 }
 
 /// The plan, one step a line. Every port with a cable has its DHCP client already unless it is to get one in `clients`.
