@@ -24,9 +24,7 @@ fn bound(report: &RunReport) -> bool {
 }
 
 fn valid(world: &World) -> u64 {
-    world.ip_json("-4 addr show dev eth0")[0]["addr_info"][0]["valid_life_time"]
-        .as_u64()
-        .unwrap()
+    world.ipv4_info()["valid_life_time"].as_u64().unwrap()
 }
 
 #[test]

@@ -316,6 +316,13 @@ impl World {
         });
     }
 
+    /// Returns what `ip -j` says of the first IPv4 address of `eth0` beside the rescue address, which may stand before it.
+    pub fn ipv4_info(&self) -> Value {
+        let shown = self.ip_json("-4 addr show dev eth0");
+        let mut infos = shown[0]["addr_info"].as_array().unwrap().iter();
+        infos.find(|info| info["scope"] == "global").unwrap().clone()
+    }
+
     /// Returns the agent's rules of IPv4, as `ip -j` has them.
     pub fn own_rules(&self) -> Vec<Value> {
         let mut rules = self.ip_json("-4 rule show");
