@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +9,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::blueprint::InputError;
-use crate::build::{self, Outputs, Request, Sources};
-use crate::draft::{Draft, manifest_of};
+use crate::build::{self, Arch, Request, Target};
+use crate::cache::{self, Kind};
+use crate::draft::Draft;
 use crate::source::apt;
 use crate::{command, config, room, sandbox, vm};
 
@@ -31,22 +33,52 @@ enum Command {
     /// Try an image in a virtual machine
     #[command(subcommand)]
     Vm(vm::VmCommand),
+    /// Look at what builds keep for the next one, and remove it
+    #[command(subcommand)]
+    Cache(cache::command::CacheCommand),
     /// Look at settings of a device, on a card or in an image, and change them
     #[command(subcommand)]
     Config(config::ConfigCommand),
     /// The part of a build that runs in namespaces of its own
     #[command(hide = true, name = "__build-in-sandbox")]
     BuildInSandbox {
-        #[arg(long)]
         folder: PathBuf,
+        #[command(flatten)]
+        target: TargetArguments,
         #[arg(long)]
-        profile: String,
-        #[arg(long)]
-        image: PathBuf,
-        #[arg(long)]
-        manifest: PathBuf,
+        locked: bool,
+        products: PathBuf,
         work: PathBuf,
     },
+}
+
+/// Which of the images that a blueprint describes.
+#[derive(Clone, clap::Args)]
+struct TargetArguments {
+    /// Kind of machine to build for, in place of the blueprint's own
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Architecture to build for: x86_64 or aarch64 [default: this machine's]
+    #[arg(long, value_name = "ARCH")]
+    arch: Option<Arch>,
+}
+
+impl TargetArguments {
+    fn target(&self) -> Target {
+        Target {
+            profile: self.profile.clone(),
+            arch: self.arch.unwrap_or(Arch::of_host()),
+        }
+    }
+
+    /// As one would type them.
+    fn flags(target: &Target) -> Vec<OsString> {
+        let mut flags = vec!["--arch".into(), target.arch.to_string().into()];
+        if let Some(profile) = &target.profile {
+            flags.extend(["--profile".into(), profile.into()]);
+        }
+        flags
+    }
 }
 
 #[derive(clap::Args)]
@@ -54,12 +86,14 @@ struct BuildArguments {
     /// Folder of the blueprint, genpack.json5
     #[arg(default_value = ".", value_name = "DIR")]
     folder: PathBuf,
-    /// Kind of machine to build for, in place of the blueprint's own
-    #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
+    #[command(flatten)]
+    target: TargetArguments,
     /// The disk image to write [default: NAME-PROFILE.img]; OUT.manifest.json appears beside it
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
+    /// Fail rather than choose versions that genpack.lock does not have
+    #[arg(long)]
+    locked: bool,
     /// Print the stages and do nothing
     #[arg(long)]
     plan: bool,
@@ -71,30 +105,22 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Build(arguments) => build(&arguments),
         Command::Vm(command) => vm::run(&command),
+        Command::Cache(command) => cache::command::run(&command),
         Command::Config(command) => config::run(&command),
         Command::BuildInSandbox {
             folder,
-            profile,
-            image,
-            manifest,
+            target,
+            locked,
+            products,
             work,
-        } => {
-            let sources = Sources {
-                folder,
-                profile: Some(profile),
-            };
-            build_here(&sources, &work, &Outputs { image, manifest })
-        }
+        } => build_here(&folder, &target.target(), locked, &work, &products),
     };
     outcome.unwrap_or_else(|error| report(&error))
 }
 
 fn build(arguments: &BuildArguments) -> Result<ExitCode> {
-    let sources = Sources {
-        folder: arguments.folder.clone(),
-        profile: arguments.profile.clone(),
-    };
-    let request = Request::prepare(&sources)?;
+    let target = arguments.target.target();
+    let request = Request::prepare(&arguments.folder, &target)?;
     if arguments.plan {
         for (number, title) in build::plan(&request).iter().enumerate() {
             println!("{}. {title}", number + 1);
@@ -108,32 +134,31 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
         .unwrap_or_else(|| request.default_output());
     let signals = sandbox::catch_signals()?;
     let draft = Draft::beside(&output)?;
-    let drafts = draft.outputs();
-    let flags = [
-        ("--folder", std::path::absolute(&request.folder)?.into_os_string()),
-        ("--profile", request.profile.name.clone().into()),
-        ("--image", drafts.image.clone().into_os_string()),
-        ("--manifest", drafts.manifest.clone().into_os_string()),
-    ];
     let mut inner = vec!["__build-in-sandbox".into()];
-    inner.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value]));
+    inner.extend(TargetArguments::flags(&target));
+    inner.extend(arguments.locked.then(|| "--locked".into()));
+    inner.extend(["--".into(), std::path::absolute(&request.folder)?.into_os_string()]);
+    inner.push(draft.folder().into());
     let code = sandbox::run(&inner, &build::temporary_folder(), signals)?;
     if code == ExitCode::SUCCESS {
-        draft.publish()?;
-        println!("{}\n{}", output.display(), manifest_of(&output).display());
+        for place in draft.publish()? {
+            println!("{}", place.display());
+        }
     } else {
-        apt::discard_unfinished(&request.cache);
+        request.cache.discard_partial();
+        apt::discard_unfinished(&request.cache.folder_of(Kind::Lists));
     }
     Ok(code)
 }
 
 /// Builds inside the sandbox.
-fn build_here(sources: &Sources, work: &Path, outputs: &Outputs) -> Result<ExitCode> {
-    sandbox::end_with_parent();
-    let request = Request::prepare(sources)?;
-    match build::run(&request, work, outputs) {
+fn build_here(folder: &Path, target: &Target, locked: bool, work: &Path, products: &Path) -> Result<ExitCode> {
+    sandbox::begin();
+    let mut request = Request::prepare(folder, target)?;
+    request.locked = locked;
+    match build::run(&request, work, products) {
         Err(error) if command::is_disk_full(&format!("{error:#}")) => {
-            Err(error.context(room::shortage(work, &request.cache, outputs)))
+            Err(error.context(room::shortage(work, request.cache.folder(), products)))
         }
         outcome => outcome.map(|()| ExitCode::SUCCESS),
     }

@@ -1,5 +1,6 @@
 //! The outputs of a build before they are whole.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::blueprint::InputError;
-use crate::build::Outputs;
+use crate::build::product;
 
 /// The outputs under temporary names in a folder beside their final place; gone with the value.
 pub struct Draft {
-    _folder: tempfile::TempDir,
-    drafts: Outputs,
-    places: Outputs,
+    folder: tempfile::TempDir,
+    output: PathBuf,
 }
 
 impl Draft {
@@ -22,12 +22,10 @@ impl Draft {
     /// # Errors
     /// When something other than a file is there, and when the folder can't be written to.
     pub fn beside(output: &Path) -> Result<Draft> {
-        let places = Outputs {
-            image: std::path::absolute(output).context("naming the image")?,
-            manifest: std::path::absolute(manifest_of(output)).context("naming the manifest")?,
-        };
-        for place in [&places.image, &places.manifest] {
-            match fs::metadata(place) {
+        let output = std::path::absolute(output).context("naming the image")?;
+        for product in product::ALL {
+            let place = place_of(product.as_ref(), &output);
+            match fs::metadata(&place) {
                 Ok(metadata) if metadata.is_dir() => bail!(InputError::plain(format!(
                     "{} is a folder; name the image to write, for example: -o {}",
                     place.display(),
@@ -40,7 +38,7 @@ impl Draft {
                 _ => {}
             }
         }
-        let parent = places.image.parent().context("the image needs a folder")?;
+        let parent = output.parent().context("the image needs a folder")?;
         if !parent.is_dir() {
             bail!(InputError::plain(format!(
                 "there is no folder {} to write the image to",
@@ -56,40 +54,40 @@ impl Draft {
                 parent.display()
             )
         })?;
-        let drafts = Outputs {
-            image: folder.path().join("image"),
-            manifest: folder.path().join("manifest.json"),
-        };
-        Ok(Draft {
-            _folder: folder,
-            drafts,
-            places,
-        })
+        Ok(Draft { folder, output })
     }
 
-    /// Returns the temporary names.
-    pub fn outputs(&self) -> &Outputs {
-        &self.drafts
+    /// Returns the folder for the products of the build.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
-    /// Gives the outputs their final names.
-    pub fn publish(&self) -> Result<()> {
-        for (from, to) in [
-            (&self.drafts.image, &self.places.image),
-            (&self.drafts.manifest, &self.places.manifest),
-        ] {
-            fs::File::open(from)
+    /// Gives the products their final names and returns these, the image first.
+    pub fn publish(&self) -> Result<Vec<PathBuf>> {
+        let mut names: Vec<_> = fs::read_dir(self.folder.path())?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<io::Result<_>>()?;
+        names.sort_by_key(|name| (name != product::IMAGE, name.clone()));
+        let mut places = Vec::new();
+        for name in names {
+            let (from, to) = (self.folder.path().join(&name), place_of(&name, &self.output));
+            fs::File::open(&from)
                 .and_then(|file| file.sync_all())
-                .and_then(|()| fs::rename(from, to))
+                .and_then(|()| fs::rename(&from, &to))
                 .with_context(|| format!("writing {}", to.display()))?;
+            places.push(to);
         }
-        Ok(())
+        Ok(places)
     }
 }
 
-/// Returns the name of the manifest that belongs to an image.
-pub fn manifest_of(image: &Path) -> PathBuf {
-    let mut name = image.as_os_str().to_os_string();
-    name.push(".manifest.json");
+/// Returns where a product goes when the image goes to `output`: the others are named after it.
+fn place_of(product: &OsStr, output: &Path) -> PathBuf {
+    if product == product::IMAGE {
+        return output.to_path_buf();
+    }
+    let mut name = output.as_os_str().to_os_string();
+    name.push(".");
+    name.push(product);
     PathBuf::from(name)
 }

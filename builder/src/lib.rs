@@ -2,6 +2,7 @@
 
 pub mod blueprint;
 pub mod build;
+pub mod cache;
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -10,10 +11,13 @@ pub mod draft;
 pub mod hash;
 pub mod initramfs;
 pub mod install_dirs;
+pub mod lock;
 pub mod progress;
 pub mod room;
 pub mod sandbox;
 pub mod source;
+pub mod sparse;
 pub mod squashfs;
+pub mod tools;
 pub mod tree;
 pub mod vm;

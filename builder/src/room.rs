@@ -4,8 +4,6 @@ use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
-use crate::build::Outputs;
-
 const MB: u64 = 1_000_000;
 
 /// Returns how many bytes can be written to a folder that exists or will; nothing when that is not known.
@@ -15,13 +13,13 @@ pub fn left(folder: &Path) -> Option<u64> {
 }
 
 /// Returns, as text, the folders where a build writes that have less room left than one needs, and how to name others.
-pub fn shortage(work: &Path, cache: &Path, outputs: &Outputs) -> String {
-    let above = |path: &Path, levels: usize| path.ancestors().nth(levels).unwrap_or(path).to_path_buf();
+pub fn shortage(work: &Path, cache: &Path, products: &Path) -> String {
+    let above = |path: &Path| path.parent().unwrap_or(path).to_path_buf();
     let places = [
-        (above(work, 1), 2000, "TMPDIR names another one"),
-        (cache.to_path_buf(), 600, "XDG_CACHE_HOME names another one"),
-        // The image is in a folder of its own beside its final place.
-        (above(&outputs.image, 2), 500, "-o names another one"),
+        (above(work), 2000, "TMPDIR names another one"),
+        (cache.to_path_buf(), 800, "XDG_CACHE_HOME names another one"),
+        // They are in a folder of their own beside their final place.
+        (above(products), 500, "-o names another one"),
     ];
     let short = places.iter().filter_map(|(folder, need, remedy)| {
         let left = left(folder)? / MB;

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
-use nix::unistd::Uid;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Uid, sethostname};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -21,6 +22,9 @@ use crate::command;
 
 /// Exit status of a program that Ctrl-C ended, as shells count it.
 const INTERRUPTED: u8 = 130;
+
+/// What scripts take for the name of this machine.
+const HOST_NAME: &str = "genpack";
 
 /// Keeps Ctrl-C and the like from ending the program, from now on; [`run`] takes them.
 pub fn catch_signals() -> Result<Signals> {
@@ -31,7 +35,7 @@ pub fn catch_signals() -> Result<Signals> {
 /// afterwards. Returns the child's exit code, once no process of the sandbox is left.
 ///
 /// The child's standard input is a pipe to which nothing is written: when it closes, because of a signal or because
-/// this process is no more, [`end_with_parent`] ends everything.
+/// this process is no more, [`begin`] has seen to it that everything ends.
 pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> Result<ExitCode> {
     if !Uid::effective().is_root() {
         check_subordinate_ids()?;
@@ -46,6 +50,8 @@ pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> 
     command.arg(program).args(arguments).arg(work.path());
     // mmdebstrap and others put large temporary trees there.
     command.env("TMPDIR", work.path());
+    // What is made must not depend on who makes it.
+    command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env_remove("LANGUAGE");
     command.stdin(Stdio::piped());
     let mut child = command.spawn().context("starting unshare (package util-linux)")?;
     let lease = child.stdin.take();
@@ -81,9 +87,19 @@ pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> 
     }
 }
 
+/// Makes the sandbox the same for everybody, and ends it with its parent. To be called first thing inside.
+pub fn begin() {
+    // Files that programs make have the modes that they have everywhere.
+    umask(Mode::from_bits_truncate(0o022));
+    if let Err(errno) = sethostname(HOST_NAME) {
+        eprintln!("genpack: scripts see this machine's host name: {errno}");
+    }
+    end_with_parent();
+}
+
 /// Ends this process, and so, as it is the first of its process namespace, all others in there, as soon as standard
 /// input closes. A signal on the parent's death would not do: the kernel forgets it when a user namespace is made.
-pub fn end_with_parent() {
+fn end_with_parent() {
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(i32::from(INTERRUPTED));
@@ -92,7 +108,7 @@ pub fn end_with_parent() {
 
 fn unshare() -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args(["--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]);
     if !Uid::effective().is_root() {
         command.args(["--user", "--map-auto", "--map-root-user"]);
     }

@@ -1,24 +1,25 @@
 //! `genpack build`: from a blueprint to a disk image, as numbered stages.
 
+mod arch;
 mod card;
+mod customise;
+mod disk;
+mod keys;
 mod manifest;
+mod parts;
 mod request;
 mod stages;
 
-pub use request::{Request, Sources, temporary_folder};
-pub use stages::{Outputs, plan, run};
+pub use arch::Arch;
+pub use request::{Request, Target, temporary_folder};
+pub use stages::{plan, run};
 
-/// What one architecture is called by everyone who has to know.
-#[derive(Debug, Clone, Copy)]
-pub struct Arch {
-    /// genpack, Rust and `uname -m`.
-    pub genpack: &'static str,
-    /// Debian.
-    pub debian: &'static str,
+/// The files that a build makes, in a folder of their own. The caller gives them their final names.
+pub mod product {
+    /// The disk image.
+    pub const IMAGE: &str = "image";
+    /// What went in and what came out.
+    pub const MANIFEST: &str = "manifest.json";
+    /// All of them.
+    pub const ALL: [&str; 2] = [IMAGE, MANIFEST];
 }
-
-/// The architecture that images are built for.
-pub const ARCH: Arch = Arch {
-    genpack: "x86_64",
-    debian: "amd64",
-};

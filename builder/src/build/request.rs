@@ -1,41 +1,37 @@
 //! Everything that a build needs to know, checked before anything is done.
 
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use nix::unistd::Uid;
 
-use super::ARCH;
+use super::Arch;
 use crate::blueprint::{self, Base, Blueprint, InputError, Mirror, Profile};
+use crate::cache::Cache;
 use crate::command;
 use crate::install_dirs::InstallDirs;
-use crate::progress::Stage;
-use crate::source::Source;
 use crate::source::debian::Debian;
+use crate::source::{Source, Wanted};
 
-/// Programs of the host that a build calls, and files of packages without a program.
-const HOST_PROGRAMS: [&str; 11] = [
-    "/usr/lib/grub/i386-pc/moddep.lst",
-    "/usr/lib/grub/x86_64-efi/moddep.lst",
+/// Programs of the host that a build calls.
+const HOST_PROGRAMS: [&str; 8] = [
+    "/usr/lib/apt/apt-helper",
     "apt-get",
     "chroot",
-    "depmod",
     "dpkg-deb",
     "dpkg-query",
-    "grub-mkimage",
     "mmdebstrap",
     "tar",
     "unshare",
 ];
 
-/// The inputs as the command line names them.
+/// Which of the images that a blueprint describes.
 #[derive(Debug, Clone)]
-pub struct Sources {
-    /// The blueprint's folder.
-    pub folder: PathBuf,
+pub struct Target {
     /// The profile, in place of the blueprint's own.
     pub profile: Option<String>,
+    /// The architecture.
+    pub arch: Arch,
 }
 
 /// A build that can begin.
@@ -47,35 +43,43 @@ pub struct Request {
     pub blueprint: Blueprint,
     /// The profile with everything that it inherits.
     pub profile: Profile,
+    /// The architecture.
+    pub arch: Arch,
     /// Packages of both, joined.
     pub packages: Vec<String>,
+    /// Packages that are there only while scripts run.
+    pub buildtime: Vec<String>,
     /// The mirror that the developer names, if any.
     pub mirror: Option<Mirror>,
-    /// The moment that the image stands for, in seconds since 1970.
-    pub epoch: u32,
+    /// The moment that the image stands for, in seconds since 1970, when the developer names one.
+    pub epoch: Option<u32>,
+    /// Whether the lock file must have everything already.
+    pub locked: bool,
     /// genpack's own files.
     pub dirs: InstallDirs,
-    /// Where downloads and finished trees are kept.
-    pub cache: PathBuf,
+    /// What builds keep for the next one.
+    pub cache: Cache,
 }
 
 impl Request {
     /// Reads blueprint and profile, and checks what can be checked without doing anything.
-    pub fn prepare(sources: &Sources) -> Result<Request> {
+    pub fn prepare(folder: &Path, target: &Target) -> Result<Request> {
         let dirs = InstallDirs::of_running_program()?;
-        let folder = sources.folder.clone();
-        let blueprint = blueprint::load(&folder)?;
-        let name = sources.profile.as_deref().unwrap_or(&blueprint.profile);
+        let blueprint = blueprint::load(folder)?;
+        let name = target.profile.as_deref().unwrap_or(&blueprint.profile);
         let profile = blueprint::load_profile(name, &[folder.join("profiles"), dirs.profiles()])?;
         let packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
         Ok(Request {
             mirror: named_mirror(&blueprint)?,
             epoch: epoch()?,
-            cache: cache_folder()?,
-            folder,
+            locked: false,
+            cache: Cache::of_user()?,
+            arch: target.arch,
+            folder: folder.to_path_buf(),
             blueprint,
             profile,
             packages,
+            buildtime: Vec::new(),
             dirs,
         })
     }
@@ -87,15 +91,20 @@ impl Request {
             programs.push("newuidmap");
         }
         command::require(&programs)?;
-        for program in [self.dirs.init(ARCH.genpack), self.dirs.config_agent(ARCH.genpack)] {
-            if !program.is_file() {
-                bail!(
-                    "genpack is not installed whole: {} is missing; run: make install",
-                    program.display()
-                );
-            }
+        let own = [self.dirs.init(self.arch.genpack), self.dirs.config_agent(self.arch.genpack)];
+        let missing = own.iter().find(|program| !program.is_file());
+        match missing {
+            Some(_) if self.arch != Arch::of_host() => bail!(InputError::plain(format!(
+                "this genpack has no programs for {}: it was installed for {}",
+                self.arch,
+                Arch::of_host()
+            ))),
+            Some(program) => bail!(
+                "genpack is not installed whole: {} is missing; run: make install",
+                program.display()
+            ),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Returns the file name of the image when the command line gives none.
@@ -103,16 +112,35 @@ impl Request {
         PathBuf::from(format!("{}-{}.img", self.blueprint.name, self.profile.name))
     }
 
-    /// Opens the package source.
-    pub fn open_source(&self, stage: &Stage) -> Result<Box<dyn Source>> {
+    /// Whether scripts run in another tree than the one that goes into the image.
+    pub fn has_build_tree(&self) -> bool {
+        !self.buildtime.is_empty()
+    }
+
+    /// What scripts find in their environment about the image.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("ARTIFACT", self.blueprint.name.to_string()),
+            ("VARIANT", String::new()),
+            ("PROFILE", self.profile.name.clone()),
+            ("ARCH", self.arch.genpack.to_string()),
+        ]
+    }
+
+    /// What the image needs from its source.
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            user: format!("-/{}/{}", self.profile.name, self.arch),
+            packages: self.packages.clone(),
+            buildtime: self.buildtime.clone(),
+            kernel: self.profile.kernel.package.clone(),
+        }
+    }
+
+    /// Returns the source that the blueprint's base names.
+    pub fn source(&self) -> Box<dyn Source> {
         match &self.blueprint.base {
-            Base::Debian { suite } => Ok(Box::new(Debian::open(
-                suite,
-                ARCH.debian,
-                self.mirror.as_ref(),
-                &self.cache,
-                stage,
-            )?)),
+            Base::Debian { suite } => Box::new(Debian::new(suite, self.arch, self.mirror.as_ref(), &self.cache)),
         }
     }
 }
@@ -129,37 +157,17 @@ fn named_mirror(blueprint: &Blueprint) -> Result<Option<Mirror>> {
     }
 }
 
-/// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>), or now.
-fn epoch() -> Result<u32> {
+/// `SOURCE_DATE_EPOCH` (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn epoch() -> Result<Option<u32>> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => match text.parse() {
-            Ok(seconds) => Ok(seconds),
+            Ok(seconds) => Ok(Some(seconds)),
             Err(_) => bail!(InputError::plain(format!(
                 "SOURCE_DATE_EPOCH is {text:?} and not a number of seconds"
             ))),
         },
-        Err(_) => {
-            let now = SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .context("the host's clock is before 1970")?;
-            // SquashFS keeps 32 bits, which last until 2106.
-            Ok(u32::try_from(now.as_secs()).unwrap_or(u32::MAX))
-        }
+        Err(_) => Ok(None),
     }
-}
-
-/// The user's cache folder (XDG Base Directory Specification).
-fn cache_folder() -> Result<PathBuf> {
-    let variable = |name: &str| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let Some(base) = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
-    else {
-        bail!("neither HOME nor XDG_CACHE_HOME says where downloads may be kept");
-    };
-    Ok(base.join("genpack"))
 }
 
 /// Returns the folder that temporary trees go to: `TMPDIR`, or the one for large temporary files (FHS 5.15).

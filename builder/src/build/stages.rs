@@ -2,134 +2,140 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::SystemTime;
 
-use anyhow::{Context, Result};
-use genpack_spec::cmdline::Slot;
-use genpack_spec::facts::Facts;
+use anyhow::{Context, Result, bail};
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
-use genpack_spec::layout::card::{
-    EFI_X86_64, FACTS, GRUB_CFG, INITRAMFS, README_TXT, SYSTEM_IMG, SYSTEM_INI, VMLINUZ, slot_dir,
-};
-use genpack_spec::{status, system_ini};
+use genpack_spec::layout::card::{INITRAMFS, SYSTEM_IMG, VMLINUZ};
 
-use super::card::{grub_cfg, partition_size, volume_id};
+use super::disk::{self, Parts};
+use super::keys::Keys;
 use super::manifest::{self, OutputFile};
-use super::{ARCH, Request};
-use crate::blueprint::FILES_DIR;
-use crate::disk::grub::{self, Platform};
-use crate::disk::{self, Content, DiskImage};
+use super::{Request, customise, parts, product};
+use crate::blueprint::{FILES_DIR, InputError};
+use crate::cache::Kind;
+use crate::lock::{LOCK_FILE, Lock};
 use crate::progress::{Progress, Stage};
-use crate::source::KernelFiles;
-use crate::{command, initramfs, squashfs, tree};
-
-/// Where a build leaves what it makes; the caller gives them their final names.
-#[derive(Debug, Clone)]
-pub struct Outputs {
-    /// The disk image.
-    pub image: PathBuf,
-    /// The manifest.
-    pub manifest: PathBuf,
-}
+use crate::source::{KERNEL_INFO, KernelInfo, Part, Source};
+use crate::tools::Tools;
+use crate::tree::scripts::{self, BUILD_D};
+use crate::{initramfs, sparse, squashfs, tree};
 
 /// The stages in their order, as the developer sees them.
 pub fn plan(request: &Request) -> Vec<String> {
     let blueprint = &request.blueprint;
     let mut customise = vec!["genpack's own files".to_string()];
-    if request.folder.join(FILES_DIR).is_dir() {
-        customise.push(format!("{FILES_DIR}/"));
-    }
+    let files = request.folder.join(FILES_DIR);
     let counted = |count: usize, what: &str| {
         let ending = if count == 1 { "" } else { "s" };
         (count > 0).then(|| format!("{count} {what}{ending}"))
     };
     customise.extend(counted(blueprint.users.len(), "user"));
+    if files.is_dir() {
+        customise.push(format!("{FILES_DIR}/"));
+    }
+    // What is no script is an error of the stage itself.
+    let scripts = scripts::find(&files.join(BUILD_D)).map_or(0, |scripts| scripts.len());
+    customise.extend(counted(scripts, "script"));
+    customise.extend(counted(blueprint.setup_commands.len(), "setup command"));
     customise.extend(counted(
         request.profile.services.len() + blueprint.services.len(),
         "service",
     ));
-    customise.extend(counted(blueprint.setup_commands.len(), "setup command"));
     vec![
-        format!(
-            "resolve {} packages of {}",
-            request.packages.len(),
-            blueprint.base
-        ),
-        "make the tree of files".into(),
-        format!("take the kernel out of {}", request.profile.kernel.package),
-        "strip what an appliance does not need".into(),
+        format!("resolve {} packages of {}", request.packages.len(), blueprint.base),
+        "fetch what is not here yet".into(),
+        format!("make the tree of files, and take the kernel out of {}", request.profile.kernel.package),
         format!("customise: {}", customise.join(", ")),
         "make the initramfs".into(),
-        format!("pack system.img ({})", blueprint.compression),
+        format!("pack {SYSTEM_IMG} ({})", blueprint.compression),
         "write the disk image".into(),
     ]
 }
 
-/// Builds inside the sandbox, in the empty folder `work`.
-pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
+/// Builds inside the sandbox, in the empty folder `work`, and leaves what it makes in the empty folder `products`.
+pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
+    let begun = SystemTime::now();
+    let _in_use = request.cache.enter()?;
     let titles = plan(request);
     let mut titles = titles.iter();
     let mut progress = Progress::new(titles.len());
     let mut next = || titles.next().map_or("", String::as_str);
-    let root = work.join("tree");
 
-    let source = progress.stage(next(), |stage| {
-        let mut source = request.open_source(stage)?;
-        source.resolve(&request.packages, &request.profile.kernel.package, stage)?;
-        Ok(source)
-    })?;
-    progress.stage(next(), |stage| tree::unpack(&source.tree(work, stage)?, &root))?;
-    let kernel = progress.stage(next(), |_| {
-        source.kernel(&request.profile.kernel.package, &work.join("kernel"))
+    let source = progress.stage(next(), |stage| resolve(request, stage))?;
+    let source = source.as_ref();
+    let epoch = request.epoch.unwrap_or(source.date());
+    let keys = Keys::of(request, source, epoch)?;
+    if let Some(kept) = request.cache.find(Kind::Images, &keys.image) {
+        sparse::copy_files(&kept, products)?;
+        eprintln!("nothing changed since the last build: {:.1} s", progress.elapsed().as_secs_f64());
+        return Ok(());
+    }
+
+    let mut wanted = vec![Part::System, Part::Kernel, Part::Tools];
+    if request.has_build_tree() {
+        wanted.push(Part::Build);
+    }
+    let missing = parts::missing(&request.cache, source, &wanted);
+    progress.stage(next(), |stage| source.fetch(&missing, stage))?;
+    let root = work.join("tree");
+    let (kernel, tools) = progress.stage(next(), |stage| {
+        if missing.is_empty() {
+            stage.note("from the cache");
+        }
+        parts::make(&request.cache, source, &missing, work)?;
+        let unpack = |part, folder: &Path| parts::unpack(&request.cache, source, part, folder);
+        unpack(Part::System, &root)?;
+        Ok((
+            Kernel::at(&unpack(Part::Kernel, &work.join("kernel"))?)?,
+            Tools::at(&unpack(Part::Tools, &work.join("tools"))?),
+        ))
     })?;
     let packages = source.installed(&root)?;
-    // Other builds may use the package lists from here on.
-    drop(source);
 
     let info = ImageInfo {
         name: request.blueprint.name.to_string(),
         profile: request.profile.name.clone(),
         base: request.blueprint.base.to_string(),
-        kernel: kernel.release.clone(),
-        epoch: u64::from(request.epoch),
+        kernel: kernel.info.release.clone(),
+        epoch: u64::from(epoch),
         language: request.blueprint.language,
         settings_from: request.blueprint.settings_from,
     };
-    // Before the developer's own files come, so that none of them goes.
-    progress.stage(next(), |_| tree::strip(&root))?;
-    let facts = progress.stage(next(), |_| {
-        customise(request, &root)?;
+    let facts = progress.stage(next(), |stage| {
+        customise::customise(request, source, &keys, &root, work, stage)?;
         tree::bundle_fsck(&root)?;
         tree::finish(&root, &info)?;
         tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())
     })?;
     let initramfs = work.join(INITRAMFS);
-    progress.stage(next(), |_| make_initramfs(request, &kernel, &root, &initramfs))?;
+    progress.stage(next(), |_| make_initramfs(request, &kernel, &tools, &root, epoch, &initramfs))?;
     let system = work.join(SYSTEM_IMG);
     progress.stage(next(), |stage| {
         add_kernel(&kernel, &initramfs, &root)?;
-        pack(request, &root, &system, stage)
+        tree::settle_times(&root, begun, epoch)?;
+        pack(request, &root, epoch, &system, stage)
     })?;
-    let vmlinuz = root
-        .join(layout::BOOT_FILES_DIR.trim_start_matches('/'))
-        .join(VMLINUZ);
-    let parts = Parts {
-        vmlinuz,
+    let on_card = Parts {
+        vmlinuz: kernel.vmlinuz.clone(),
         initramfs,
         system,
         facts,
     };
-    let files = progress.stage(next(), |stage| write_disk(request, &parts, &outputs.image, stage))?;
+    let files = progress.stage(next(), |stage| {
+        disk::write(request, &on_card, &tools, epoch, &products.join(product::IMAGE), stage)
+    })?;
     let sizes: Vec<_> = files.iter().map(OutputFile::summary).collect();
     manifest::write(
-        &outputs.manifest,
+        &products.join(product::MANIFEST),
         request,
         &info,
-        &kernel.package,
+        &kernel.info.package,
         &packages,
         files,
     )?;
+    keep(request, &keys, products)?;
     eprintln!(
         "built in {:.1} s: {}",
         progress.elapsed().as_secs_f64(),
@@ -138,38 +144,68 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
     Ok(())
 }
 
-fn customise(request: &Request, root: &Path) -> Result<()> {
-    tree::merge(&request.dirs.rootfs_overlay(), root).context("copying genpack's own files")?;
-    let agent = root.join(layout::CONFIG_AGENT.trim_start_matches('/'));
-    fs::create_dir_all(agent.parent().unwrap_or(root))?;
-    fs::copy(request.dirs.config_agent(ARCH.genpack), &agent).context("copying the config agent")?;
-    let files = request.folder.join(FILES_DIR);
-    if files.is_dir() {
-        tree::merge(&files, root)?;
+/// Chooses versions, and writes those that are new into the lock file.
+fn resolve(request: &Request, stage: &Stage) -> Result<Box<dyn Source>> {
+    let mut lock = Lock::load(&request.folder)?;
+    let mut source = request.source();
+    source.pin(&request.wanted(), &mut lock, stage)?;
+    if lock.is_changed() && request.locked {
+        bail!(InputError::plain(format!(
+            "{} does not have all that this image is made of, and --locked forbids to change it; run: genpack build \
+             without --locked, and keep the new {LOCK_FILE}",
+            lock.path().display()
+        )));
     }
-    tree::customise(root, &request.blueprint, &request.profile)
+    if let Err(error) = lock.save() {
+        stage.note(&format!(
+            "warning: the versions chosen for this image are not kept, and the next build may choose others: {error:#}"
+        ));
+    }
+    Ok(source)
 }
 
-fn make_initramfs(request: &Request, kernel: &KernelFiles, root: &Path, output: &Path) -> Result<()> {
-    let modules = root.join("usr/lib/modules").join(&kernel.release);
+/// A kernel on the developer's disk.
+struct Kernel {
+    info: KernelInfo,
+    vmlinuz: PathBuf,
+    modules: PathBuf,
+}
+
+impl Kernel {
+    /// Finds the kernel in an unpacked [`Part::Kernel`].
+    fn at(folder: &Path) -> Result<Kernel> {
+        let info = fs::read_to_string(folder.join(KERNEL_INFO)).context("reading about the kernel")?;
+        let info: KernelInfo = serde_json::from_str(&info)?;
+        Ok(Kernel {
+            vmlinuz: folder.join(VMLINUZ),
+            modules: folder.join("modules").join(&info.release),
+            info,
+        })
+    }
+}
+
+fn make_initramfs(
+    request: &Request,
+    kernel: &Kernel,
+    tools: &Tools,
+    root: &Path,
+    epoch: u32,
+    output: &Path,
+) -> Result<()> {
+    let modules = root.join("usr/lib/modules").join(&kernel.info.release);
     fs::create_dir_all(modules.parent().unwrap_or(root))?;
     fs::rename(&kernel.modules, &modules).context("moving the kernel's modules into the tree")?;
-    command::run(
-        Command::new("depmod")
-            .arg("--basedir")
-            .arg(root)
-            .arg(&kernel.release),
-    )?;
+    tools.run("depmod", |depmod| depmod.arg("--basedir").arg(root).arg(&kernel.info.release))?;
     let wanted = initramfs::Wanted {
         required: request.profile.kernel.initramfs_modules.clone(),
         optional: request.profile.kernel.optional_initramfs_modules.clone(),
     };
     let modules = initramfs::collect(&modules, &wanted)?;
-    initramfs::write(output, &request.dirs.init(ARCH.genpack), &modules, request.epoch)
+    initramfs::write(output, &request.dirs.init(request.arch.genpack), &modules, epoch)
 }
 
 /// The system carries its own kernel and initramfs, so that an update needs nothing but the system.
-fn add_kernel(kernel: &KernelFiles, initramfs: &Path, root: &Path) -> Result<()> {
+fn add_kernel(kernel: &Kernel, initramfs: &Path, root: &Path) -> Result<()> {
     let folder = root.join(layout::BOOT_FILES_DIR.trim_start_matches('/'));
     fs::create_dir_all(&folder)?;
     fs::copy(&kernel.vmlinuz, folder.join(VMLINUZ)).context("copying the kernel")?;
@@ -177,10 +213,10 @@ fn add_kernel(kernel: &KernelFiles, initramfs: &Path, root: &Path) -> Result<()>
     Ok(())
 }
 
-fn pack(request: &Request, root: &Path, output: &Path, stage: &Stage) -> Result<()> {
+fn pack(request: &Request, root: &Path, epoch: u32, output: &Path, stage: &Stage) -> Result<()> {
     let options = squashfs::Options {
         compression: request.blueprint.compression.value(),
-        epoch: request.epoch,
+        epoch,
         exclude: ["dev/*", "proc/*", "run/*", "sys/*", "tmp/*"]
             .map(PathBuf::from)
             .to_vec(),
@@ -190,54 +226,13 @@ fn pack(request: &Request, root: &Path, output: &Path, stage: &Stage) -> Result<
     Ok(())
 }
 
-struct Parts {
-    vmlinuz: PathBuf,
-    initramfs: PathBuf,
-    system: PathBuf,
-    facts: Facts,
-}
-
-fn write_disk(request: &Request, parts: &Parts, output: &Path, stage: &Stage) -> Result<Vec<OutputFile>> {
-    let slot = Slot::A;
-    let name = request.blueprint.name.to_string();
-    let mut measured = vec![
-        OutputFile::of(VMLINUZ, &parts.vmlinuz)?,
-        OutputFile::of(INITRAMFS, &parts.initramfs)?,
-        OutputFile::of(SYSTEM_IMG, &parts.system)?,
-    ];
-    let volume_id = volume_id(measured[2].sha256());
-    let early = grub::early_config(volume_id);
-    let efi = grub::image(Platform::UefiX86_64, &Platform::UefiX86_64.host_modules(), &early)?;
-    let cfg = grub_cfg(
-        &name,
-        &disk::volume_uuid(volume_id),
-        slot,
-        &request.profile.kernel.parameters,
-    );
-    let in_slot = |file: &str| format!("{}/{file}", slot_dir(slot));
-    let text = |text: String| Content::Bytes(text.into_bytes());
-    let image = DiskImage {
-        partition_size: partition_size(measured.iter().map(OutputFile::bytes).sum()),
-        volume_id,
-        volume_label: layout::BOOT_LABEL.into(),
-        files: vec![
-            (SYSTEM_INI.into(), text(system_ini::template(&parts.facts))),
-            (
-                README_TXT.into(),
-                text(status::readme_txt(&name, request.blueprint.language)),
-            ),
-            (EFI_X86_64.into(), Content::Bytes(efi)),
-            (GRUB_CFG.into(), text(cfg)),
-            (in_slot(VMLINUZ), Content::File(parts.vmlinuz.clone())),
-            (in_slot(INITRAMFS), Content::File(parts.initramfs.clone())),
-            (in_slot(SYSTEM_IMG), Content::File(parts.system.clone())),
-            (in_slot(FACTS), Content::Bytes(serde_json::to_vec(&parts.facts)?)),
-        ],
-        epoch: request.epoch,
-        boot: Some(grub::boot_code(&Platform::BiosPc.host_modules(), &early)?),
-        disk_signature: volume_id,
-    };
-    disk::write(output, &image, &mut |done, total| stage.at(done, total))?;
-    measured.push(OutputFile::of("disk image", output)?);
-    Ok(measured)
+/// Keeps the products for the time when nothing has changed.
+fn keep(request: &Request, keys: &Keys, products: &Path) -> Result<()> {
+    let draft = request.cache.draft()?;
+    let folder = draft.path().join("image");
+    fs::create_dir(&folder)?;
+    sparse::copy_files(products, &folder)?;
+    request.cache.keep(Kind::Images, &keys.image, &folder)?;
+    request.cache.trim();
+    Ok(())
 }

@@ -1,18 +1,14 @@
-//! GRUB's two start files, made by the host's `grub-mkimage`: one for BIOS, one for UEFI.
+//! GRUB's two start files, made by the base's `grub-mkimage`: one for BIOS, one for UEFI.
 
 use super::volume_uuid;
-use crate::command;
+use crate::tools::Tools;
 use anyhow::{Context, Result, ensure};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::fs;
 
 /// Where GRUB finds the rest of itself and its `grub.cfg`, on the partition.
 const PREFIX: &str = "/boot/grub";
-/// Where Debian keeps GRUB's modules.
-const HOST_MODULES: &str = "/usr/lib/grub";
+/// Where Debian keeps GRUB's modules, in the tree of tools.
+const ALL_MODULES: &str = "usr/lib/grub";
 
 /// Modules on every platform: find the partition, read `grub.cfg`, show a menu on screen and serial line, start Linux,
 /// and keep boot counters in `grubenv`. GRUB loads no further ones, as the partition has none.
@@ -59,14 +55,6 @@ impl Platform {
         }
     }
 
-    /// The Debian package that brings the modules.
-    fn package(self) -> &'static str {
-        match self {
-            Platform::BiosPc => "grub-pc-bin",
-            Platform::UefiX86_64 => "grub-efi-amd64-bin",
-        }
-    }
-
     /// The module that this platform needs beside the common ones: disks, or the screen.
     fn own_module(self) -> &'static str {
         match self {
@@ -75,21 +63,15 @@ impl Platform {
         }
     }
 
-    /// The folder where Debian installs the modules.
-    pub fn host_modules(self) -> PathBuf {
-        Path::new(HOST_MODULES).join(self.name())
+    /// The folder of its modules, in the tree of tools.
+    fn modules(self) -> String {
+        format!("{ALL_MODULES}/{}", self.name())
     }
 
     /// Reads a file from the folder of modules.
-    fn read(self, modules: &Path, name: &str) -> Result<Vec<u8>> {
-        let path = modules.join(name);
-        fs::read(&path).with_context(|| {
-            format!(
-                "cannot read GRUB's {}: is the Debian package {} installed?",
-                path.display(),
-                self.package()
-            )
-        })
+    fn read(self, tools: &Tools, name: &str) -> Result<Vec<u8>> {
+        let path = tools.path(&self.modules()).join(name);
+        fs::read(&path).with_context(|| format!("reading GRUB's {}", path.display()))
     }
 }
 
@@ -101,26 +83,21 @@ pub fn early_config(volume_id: u32) -> String {
     )
 }
 
-/// Makes a GRUB image from the modules in `modules` (see [`Platform::host_modules`]) that runs `early_config` first.
+/// Makes a GRUB image that runs `early_config` first.
 ///
 /// # Errors
-/// When GRUB's modules or `grub-mkimage` are missing, naming the package, or when that fails.
-pub fn image(platform: Platform, modules: &Path, early_config: &str) -> Result<Vec<u8>> {
-    platform.read(modules, "moddep.lst")?;
+/// When the tools have no GRUB for the platform, or `grub-mkimage` fails.
+pub fn image(platform: Platform, tools: &Tools, early_config: &str) -> Result<Vec<u8>> {
+    platform.read(tools, "moddep.lst")?;
     let work = tempfile::tempdir().context("cannot make a temporary folder for GRUB")?;
     let (config, output) = (work.path().join("early.cfg"), work.path().join("image"));
     fs::write(&config, early_config).with_context(|| format!("cannot write {}", config.display()))?;
-    let mut mkimage = Command::new("grub-mkimage");
-    mkimage.args(["-O", platform.name(), "-p", PREFIX]);
-    mkimage
-        .arg("-d")
-        .arg(modules)
-        .arg("-c")
-        .arg(&config)
-        .arg("-o")
-        .arg(&output);
-    mkimage.args(MODULES).arg(platform.own_module());
-    command::run(&mut mkimage)?;
+    tools.run("grub-mkimage", |mkimage| {
+        mkimage.args(["-O", platform.name(), "-p", PREFIX]);
+        mkimage.arg("-d").arg(tools.path(&platform.modules()));
+        mkimage.arg("-c").arg(&config).arg("-o").arg(&output);
+        mkimage.args(MODULES).arg(platform.own_module())
+    })?;
     let image = fs::read(&output).context("cannot read what grub-mkimage made")?;
     ensure!(!image.is_empty(), "grub-mkimage made an empty image");
     Ok(image)
@@ -130,9 +107,9 @@ pub fn image(platform: Platform, modules: &Path, early_config: &str) -> Result<V
 ///
 /// # Errors
 /// As [`image`].
-pub fn boot_code(modules: &Path, early_config: &str) -> Result<super::BootCode> {
+pub fn boot_code(tools: &Tools, early_config: &str) -> Result<super::BootCode> {
     Ok(super::BootCode {
-        boot_img: Platform::BiosPc.read(modules, "boot.img")?,
-        core_img: image(Platform::BiosPc, modules, early_config)?,
+        boot_img: Platform::BiosPc.read(tools, "boot.img")?,
+        core_img: image(Platform::BiosPc, tools, early_config)?,
     })
 }

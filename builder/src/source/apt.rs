@@ -1,15 +1,18 @@
 //! APT with lists of its own, so that a Debian of any suite can be asked about from a Debian of any other.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use chrono::DateTime;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::blueprint::{InputError, Mirror};
+use crate::lock::Pin;
 use crate::progress::Stage;
 use crate::{command, hash, room};
 
@@ -18,8 +21,8 @@ const KEYRINGS: [&str; 2] = [
     "/usr/share/keyrings/debian-archive-keyring.gpg",
     "/usr/share/keyrings/debian-archive-keyring.pgp",
 ];
-/// Where things are while they are being fetched or copied, below the folder of a set of archives.
-const UNFINISHED: [&str; 3] = ["lists/partial", "archives/partial", "partial"];
+/// Where lists are while they are being fetched, below the folder of a set of archives.
+const UNFINISHED: &str = "lists/partial";
 /// APT's own limits add up to four minutes for a mirror that does not answer. The host's settings come after these.
 const PATIENCE: &str =
     "Acquire::Retries \"1\";\nAcquire::http::Timeout \"15\";\nAcquire::https::Timeout \"15\";\n";
@@ -27,6 +30,12 @@ const PATIENCE: &str =
 const ROOM_FOR_LISTS: u64 = 250_000_000;
 /// Suites that have neither updates nor security archives beside them.
 const ROLLING: [&str; 3] = ["sid", "unstable", "experimental"];
+/// APT's words for every package that a Debian system can't do without (apt-patterns(7)).
+const INDISPENSABLE: [&str; 2] = ["?essential", "?priority(required)"];
+/// A version that has this priority is taken even where a newer one is there (apt_preferences(5)).
+const PINNED: u32 = 1001;
+/// APT's own downloader (package apt). It knows every kind of address, proxies, and hashes.
+const HELPER: &str = "/usr/lib/apt/apt-helper";
 
 /// One archive: a mirror with a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,19 +54,12 @@ pub struct Apt {
 }
 
 impl Apt {
-    /// Prepares APT's state in a folder below `cache`. Builds that use the same archives wait for each other.
-    pub fn open(cache: &Path, arch: &str, archives: Vec<Archive>, stage: &Stage) -> Result<Apt> {
+    /// Prepares APT's state in a folder below `lists`. Builds that use the same archives wait for each other.
+    pub fn open(lists: &Path, arch: &str, archives: Vec<Archive>, stage: &Stage) -> Result<Apt> {
         let key = hash::text(&format!("{arch} {archives:?}"));
-        let folder = state_folder(cache).join(&key[..16]);
-        for sub in UNFINISHED.iter().chain(&["debs"]) {
-            fs::create_dir_all(folder.join(sub))
-                .map_err(|error| std::io::Error::from(error.kind()))
-                .with_context(|| {
-                    format!(
-                        "downloads can't be kept in {}; XDG_CACHE_HOME names another place",
-                        cache.display()
-                    )
-                })?;
+        let folder = lists.join(&key[..16]);
+        for sub in [UNFINISHED, "archives/partial"] {
+            fs::create_dir_all(folder.join(sub)).with_context(|| format!("making {}", folder.display()))?;
         }
         let lock = lock(&folder, FlockArg::LockExclusiveNonblock).or_else(|error| match error {
             Errno::EWOULDBLOCK => {
@@ -84,6 +86,7 @@ impl Apt {
         }
         fs::write(folder.join("sources.list"), sources)?;
         fs::write(folder.join("status"), "")?;
+        fs::write(folder.join("preferences"), "")?;
         fs::write(folder.join("acquire.conf"), host_acquire_settings()?)?;
         fs::write(folder.join("apt.conf"), configuration(&folder, arch))?;
         Ok(Apt {
@@ -153,30 +156,58 @@ impl Apt {
         Ok(text.lines().map(String::from).collect())
     }
 
-    /// Returns what a system of `packages` would hold beside Debian's essential ones: a line a package with its
-    /// version, sorted.
+    /// Returns the packages that a system of `asked` consists of, with Debian's indispensable ones if it is `whole`.
+    /// Where a version of `prefer` can still be had, it is taken.
     ///
     /// # Errors
     /// When the packages can't be installed together; the error has APT's reasons.
-    pub fn closure(&self, packages: &[String]) -> Result<Vec<String>> {
-        let mut simulate = self.get();
-        simulate.args([
-            "install",
-            "--simulate",
-            "--no-install-recommends",
-            "-q",
-            "?essential",
-            "?priority(required)",
-        ]);
-        let text = command::stdout_of(simulate.args(packages))
-            .with_context(|| format!("these packages do not go together in {}", self.describe()))?;
-        let mut lines: Vec<_> = text
-            .lines()
-            .filter(|l| l.starts_with("Inst "))
-            .map(String::from)
-            .collect();
-        lines.sort();
-        Ok(lines)
+    pub fn choose(&self, asked: &[String], whole: bool, prefer: &BTreeMap<String, String>) -> Result<Vec<Pin>> {
+        let mut preferences = String::new();
+        for (name, version) in prefer {
+            write!(preferences, "Package: {name}\nPin: version {version}\nPin-Priority: {PINNED}\n\n")?;
+        }
+        fs::write(self.folder.join("preferences"), preferences)?;
+        let mut install = self.get();
+        install.args(["install", "--print-uris", "--yes", "-qq", "--no-install-recommends"]);
+        install.args(INDISPENSABLE.iter().filter(|_| whole)).args(asked);
+        let outcome = command::stdout_of(&mut install);
+        fs::write(self.folder.join("preferences"), "")?;
+        let text =
+            outcome.with_context(|| format!("these packages do not go together in {}", self.describe()))?;
+        self.pins(&text)
+    }
+
+    /// Returns one package by itself, in its newest version.
+    pub fn choose_one(&self, package: &str) -> Result<Pin> {
+        let text = command::stdout_of(self.get().args(["download", "--print-uris", "-qq", package]))?;
+        let pin = self.pins(&text)?.pop();
+        pin.with_context(|| format!("APT does not say where {package} is"))
+    }
+
+    /// Reads what `--print-uris` prints: `'URI' NAME_VERSION_ARCHITECTURE.deb SIZE SHA256:HASH`.
+    fn pins(&self, text: &str) -> Result<Vec<Pin>> {
+        let pin = |line: &str| -> Option<Pin> {
+            let mut words = line.split_whitespace();
+            let uri = words.next()?.trim_matches('\'');
+            let mut parts = words.next()?.strip_suffix(".deb")?.split('_');
+            let size = words.next()?.parse().ok()?;
+            let sha256 = words.next()?.strip_prefix("SHA256:")?;
+            let mut archives = self.archives.iter();
+            let path = archives.find_map(|archive| uri.strip_prefix(&archive.uri)?.strip_prefix('/'))?;
+            Some(Pin {
+                name: parts.next()?.into(),
+                // A colon can't be in the name of a file everywhere.
+                version: parts.next()?.replace("%3a", ":"),
+                architecture: parts.next()?.into(),
+                size,
+                sha256: sha256.into(),
+                path: path.into(),
+            })
+        };
+        let lines = text.lines().filter(|line| line.starts_with('\''));
+        lines
+            .map(|line| pin(line).with_context(|| format!("reading what APT would download: {line}")))
+            .collect()
     }
 
     /// Returns the newest version's record of a package.
@@ -184,36 +215,66 @@ impl Apt {
         command::stdout_of(self.cache().args(["show", "--no-all-versions", package]))
     }
 
-    /// Downloads a package and returns the path of the file, which is kept for the next time.
-    pub fn download(&self, package: &str) -> Result<PathBuf> {
-        let uris = command::stdout_of(self.get().args(["download", "--print-uris", "-q", package]))?;
-        // 'URI' FILE SIZE HASH
-        let mut fields = uris.split_whitespace().skip(1);
-        let name = fields.next().context("reading what APT would download")?;
-        let sha256 = fields.nth(1).and_then(|hash| hash.strip_prefix("SHA256:"));
-        let path = self.folder.join("debs").join(name);
-        if sha256.is_some() && hash::file(&path).ok().as_deref() == sha256 {
-            return Ok(path);
+    /// Returns when the newest of the archives was made, in seconds since 1970 (the field `Date` of its `Release`).
+    pub fn date(&self) -> Result<u32> {
+        let mut newest = None;
+        for entry in fs::read_dir(self.folder.join("lists"))?.flatten() {
+            if !entry.file_name().to_string_lossy().ends_with("Release") {
+                continue;
+            }
+            let text = fs::read_to_string(entry.path())?;
+            let date = text.lines().find_map(|line| line.strip_prefix("Date: "));
+            // Debian writes UTC where RFC 2822 has +0000.
+            let date = date.and_then(|date| DateTime::parse_from_rfc2822(&date.replace("UTC", "+0000")).ok());
+            newest = newest.max(date.and_then(|date| u32::try_from(date.timestamp()).ok()));
         }
-        let unfinished = self.unfinished();
-        command::run(
-            self.get()
-                .args(["download", "-q", package])
-                .current_dir(&unfinished),
-        )
-        .with_context(|| format!("downloading {package} from {}", self.describe()))?;
-        fs::rename(unfinished.join(name), &path).with_context(|| format!("keeping {}", path.display()))?;
-        Ok(path)
+        newest.with_context(|| format!("the package lists of {} have no date", self.describe()))
     }
 
-    /// Returns a folder for what is not whole yet. It is emptied when a build fails, and before the next one.
-    pub fn unfinished(&self) -> PathBuf {
-        self.folder.join("partial")
-    }
-
-    /// Returns the `sources.list` in use.
-    pub fn sources_list(&self) -> PathBuf {
-        self.folder.join("sources.list")
+    /// Downloads a package's file to each of these places.
+    ///
+    /// # Errors
+    /// [`InputError`] when the archives are there and have such a version no more, which `genpack update` mends.
+    pub fn download(&self, wanted: &[(&Pin, PathBuf)]) -> Result<()> {
+        let mut uris: Vec<_> = self.archives.iter().map(|archive| archive.uri.as_str()).collect();
+        uris.dedup();
+        let mut missing: Vec<_> = wanted.iter().collect();
+        let mut failure = None;
+        // A package moves from the security archive to the main one with a release, and keeps its path.
+        for uri in uris {
+            // "file:" would leave the file where it is.
+            let uri = uri.strip_prefix("file:").map_or(uri.to_string(), |path| format!("copy:{path}"));
+            let mut helper = Command::new(HELPER);
+            helper.env("APT_CONFIG", self.folder.join("apt.conf")).env("LC_ALL", "C.UTF-8");
+            helper.arg("download-file");
+            for (pin, place) in &missing {
+                helper.arg(format!("{uri}/{}", pin.path)).arg(place).arg(format!("SHA256:{}", pin.sha256));
+            }
+            let Err(error) = command::run(&mut helper) else {
+                return Ok(());
+            };
+            missing.retain(|(_, place)| !place.is_file());
+            if missing.is_empty() {
+                return Ok(());
+            }
+            // The first archive has most packages, and its reason is the one that says something.
+            failure.get_or_insert(error);
+        }
+        let Some(error) = failure else {
+            return Ok(());
+        };
+        let said = format!("{error:#}");
+        let names: Vec<_> = missing.iter().map(|(pin, _)| format!("{} {}", pin.name, pin.version)).collect();
+        let gone = ["404 ", "File not found", "Failed to stat"].iter().any(|words| said.contains(words));
+        if gone && !command::is_disk_full(&said) {
+            bail!(InputError::plain(format!(
+                "{} can't be had any more from {}: archives keep the newest versions only; \"genpack update\" chooses \
+                 versions that there are",
+                names.join(", "),
+                self.describe()
+            )));
+        }
+        Err(error).with_context(|| format!("downloading {} packages from {}", missing.len(), self.describe()))
     }
 
     /// Returns the host's settings for downloads, such as a proxy, as an `apt.conf`.
@@ -238,18 +299,14 @@ impl Apt {
     }
 }
 
-/// Removes from the cache what builds that ended too early have left there.
-pub fn discard_unfinished(cache: &Path) {
-    for entry in fs::read_dir(state_folder(cache)).into_iter().flatten().flatten() {
+/// Removes what downloads of lists that ended too early have left in `lists`.
+pub fn discard_unfinished(lists: &Path) {
+    for entry in fs::read_dir(lists).into_iter().flatten().flatten() {
         // Another build may be at work in this one.
         if let Ok(_lock) = lock(&entry.path(), FlockArg::LockExclusiveNonblock) {
             empty_unfinished(&entry.path());
         }
     }
-}
-
-fn state_folder(cache: &Path) -> PathBuf {
-    cache.join("apt")
 }
 
 fn lock(folder: &Path, how: FlockArg) -> Result<Flock<File>, Errno> {
@@ -260,8 +317,7 @@ fn lock(folder: &Path, how: FlockArg) -> Result<Flock<File>, Errno> {
 
 /// What can't be removed is in nobody's way: APT goes on with it or begins again.
 fn empty_unfinished(folder: &Path) {
-    let folders = UNFINISHED.map(|sub| fs::read_dir(folder.join(sub)));
-    for entry in folders.into_iter().flatten().flatten().flatten() {
+    for entry in fs::read_dir(folder.join(UNFINISHED)).into_iter().flatten().flatten() {
         let _ = fs::remove_file(entry.path());
     }
 }
@@ -270,12 +326,13 @@ fn empty_unfinished(folder: &Path) {
 fn configuration(folder: &Path, arch: &str) -> String {
     let at = |name: &str| folder.join(name).display().to_string();
     format!(
-        "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\nDir::Etc::preferences \"/dev/null\";\n\
+        "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\nDir::Etc::preferences \"{}\";\n\
          Dir::Etc::preferencesparts \"/dev/null\";\nDir::Etc::sourceparts \"/dev/null\";\n\
          Dir::Etc::sourcelist \"{}\";\nDir::State \"{}\";\nDir::State::lists \"{}\";\nDir::State::status \"{}\";\n\
          Dir::Cache \"{}\";\nDir::Cache::archives \"{}\";\n\
          APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};\nAPT::Sandbox::User \"root\";\n\
-         Acquire::Languages \"none\";\n#include \"{}\";\n",
+         Acquire::Languages \"none\";\nAcquire::ForceHash \"SHA256\";\n#include \"{}\";\n",
+        at("preferences"),
         at("sources.list"),
         folder.display(),
         at("lists"),

@@ -1,164 +1,285 @@
-//! Debian: a tree by mmdebstrap, the kernel out of its package.
+//! Debian: packages that APT chooses, a tree by mmdebstrap, the kernel out of its package.
 
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
 use super::apt::{self, Apt};
-use super::{InstalledPackage, KernelFiles, Source};
+use super::{InstalledPackage, KERNEL_INFO, KernelInfo, Part, Source, Wanted};
 use crate::blueprint::{InputError, Mirror};
+use crate::build::Arch;
+use crate::cache::{Cache, Kind};
+use crate::lock::{Lock, Pin, PinnedSet, Purpose, SetRequest};
 use crate::progress::Stage;
-use crate::{command, hash};
+use crate::{command, hash, room};
 
 /// Raised when the way in which trees are made changes, so that older ones are not used.
-const TREE_FORMAT: u32 = 1;
-/// How many finished trees are kept.
-const KEPT_TREES: usize = 4;
+const FORMAT: u32 = 2;
+/// Programs that make an image. They come from the base and not from the host, so that every host makes the same.
+const TOOLS: [&str; 5] = ["base-files", "grub-common", "grub-efi-amd64-bin", "grub-pc-bin", "kmod"];
 
 /// A Debian suite for one architecture.
 pub struct Debian {
     suite: String,
-    arch: String,
-    cache: PathBuf,
-    apt: Apt,
-    packages: Vec<String>,
-    closure: Vec<String>,
+    arch: Arch,
+    mirror: Option<Mirror>,
+    cache: Cache,
+    pinned: Vec<PinnedSet>,
 }
 
 impl Debian {
-    /// Prepares to ask the mirrors for `suite`.
-    pub fn open(
-        suite: &str,
-        arch: &str,
-        mirror: Option<&Mirror>,
-        cache: &Path,
-        stage: &Stage,
-    ) -> Result<Debian> {
-        let apt = Apt::open(cache, arch, apt::archives(suite, mirror)?, stage)?;
-        Ok(Debian {
+    /// Returns the source for `suite`; nothing is asked yet.
+    pub fn new(suite: &str, arch: Arch, mirror: Option<&Mirror>, cache: &Cache) -> Debian {
+        Debian {
             suite: suite.to_string(),
-            arch: arch.to_string(),
-            cache: cache.to_path_buf(),
-            apt,
-            packages: Vec::new(),
-            closure: Vec::new(),
-        })
+            arch,
+            mirror: mirror.cloned(),
+            cache: cache.clone(),
+            pinned: Vec::new(),
+        }
     }
 
-    fn tree_path(&self) -> PathBuf {
-        let inputs = format!(
-            "{TREE_FORMAT} {} {} {:?}\n{}",
-            self.suite,
-            self.arch,
-            self.packages,
-            self.closure.join("\n")
+    fn base(&self) -> String {
+        format!("debian:{}", self.suite)
+    }
+
+    fn requests(&self, wanted: &Wanted) -> Vec<SetRequest> {
+        let request = |purpose, asked: &[String]| SetRequest {
+            base: self.base(),
+            arch: self.arch.genpack.to_string(),
+            purpose,
+            asked: asked.to_vec(),
+        };
+        let mut requests = vec![
+            request(Purpose::System, &wanted.packages),
+            request(Purpose::Kernel, std::slice::from_ref(&wanted.kernel)),
+            request(Purpose::Tools, &TOOLS.map(String::from)),
+        ];
+        if !wanted.buildtime.is_empty() {
+            let mut asked = wanted.packages.clone();
+            asked.extend(wanted.buildtime.iter().filter(|name| !wanted.packages.contains(name)).cloned());
+            requests.push(request(Purpose::Build, &asked));
+        }
+        requests
+    }
+
+    fn open_apt(&self, stage: &Stage) -> Result<Apt> {
+        let archives = apt::archives(&self.suite, self.mirror.as_ref())?;
+        Apt::open(&self.cache.folder_of(Kind::Lists), self.arch.debian, archives, stage)
+    }
+
+    /// Asks the archives for all sets that are missing.
+    fn choose(&self, missing: &[SetRequest], prefer: &BTreeMap<String, String>, stage: &Stage) -> Result<Vec<PinnedSet>> {
+        let apt = self.open_apt(stage)?;
+        if let Some(reason) = apt.update()? {
+            stage.note(&format!(
+                "warning: the package lists could not be renewed; older ones serve: {reason}"
+            ));
+        }
+        let known = apt.package_names()?;
+        let asked = missing.iter().flat_map(|request| &request.asked);
+        let mut unknown: Vec<_> = asked.filter(|name| !known.contains(name)).collect();
+        unknown.dedup();
+        if !unknown.is_empty() {
+            let sentences: Vec<_> = unknown.iter().map(|name| missing_package(name, &known)).collect();
+            bail!(InputError::plain(format!(
+                "{}\n  asked: {}",
+                sentences.join("\n  "),
+                apt.describe()
+            )));
+        }
+        let date = apt.date()?;
+        // What is chosen first holds for the sets after it, so that all are of one make.
+        let mut prefer = prefer.clone();
+        let mut sets = Vec::new();
+        for request in missing {
+            let packages = match request.purpose {
+                Purpose::System | Purpose::Build => apt.choose(&request.asked, true, &prefer)?,
+                Purpose::Tools => apt.choose(&request.asked, false, &prefer)?,
+                Purpose::Kernel => {
+                    let mut kernels = request.asked.iter();
+                    kernels.try_fold(Vec::new(), |mut pins, name| -> Result<_> {
+                        pins.push(apt.choose_one(&real_kernel(&apt, name)?)?);
+                        Ok(pins)
+                    })?
+                }
+            };
+            prefer.extend(packages.iter().map(|pin| (pin.name.clone(), pin.version.clone())));
+            sets.push(PinnedSet::new(request.clone(), date, packages));
+        }
+        Ok(sets)
+    }
+
+    fn set(&self, part: Part) -> Result<&PinnedSet> {
+        let purpose = match part {
+            Part::System => Purpose::System,
+            Part::Build => Purpose::Build,
+            Part::Kernel => Purpose::Kernel,
+            Part::Tools => Purpose::Tools,
+        };
+        let set = self.pinned.iter().find(|set| set.request.purpose == purpose);
+        set.with_context(|| format!("nothing was wanted for {purpose:?}"))
+    }
+
+    fn deb(&self, pin: &Pin) -> PathBuf {
+        self.cache.folder_of(Kind::Packages).join(deb_name(pin))
+    }
+
+    /// An archive of exactly these packages, so that whoever installs from it has no choice.
+    fn make_archive(&self, set: &PinnedSet, folder: &Path) -> Result<()> {
+        let mut packages = String::new();
+        for pin in &set.packages {
+            let deb = self.deb(pin);
+            let file = format!("{}_{}.deb", pin.name, pin.architecture);
+            let control = command::stdout_of(Command::new("dpkg-deb").arg("-f").arg(&deb))?;
+            write!(
+                packages,
+                "{}\nFilename: ./{file}\nSize: {}\nSHA256: {}\n\n",
+                control.trim_end(),
+                pin.size,
+                pin.sha256
+            )?;
+            symlink(&deb, folder.join(&file)).with_context(|| format!("linking {file}"))?;
+        }
+        let release = format!(
+            "Codename: {suite}\nSuite: {suite}\nDate: Thu, 01 Jan 1970 00:00:00 UTC\nArchitectures: {}\nSHA256:\n {} {} Packages\n",
+            self.arch.debian,
+            hash::text(&packages),
+            packages.len(),
+            suite = self.suite
         );
-        self.cache
-            .join("trees")
-            .join(format!("{}.tar", &hash::text(&inputs)[..32]))
+        fs::write(folder.join("Packages"), packages)?;
+        fs::write(folder.join("Release"), release)?;
+        Ok(())
     }
 
-    fn make_tree(&self, output: &Path) -> Result<()> {
+    fn install(&self, set: &PinnedSet, root: &Path) -> Result<()> {
+        let archive = tempfile::tempdir().context("making a folder for packages")?;
+        self.make_archive(set, archive.path())?;
+        let sources = archive.path().join("sources.list");
+        // What is in there has been verified against the archives' signatures when it was chosen, and by its hash since.
+        fs::write(&sources, format!("deb [trusted=yes] copy://{} ./\n", archive.path().display()))?;
         let mut mmdebstrap = Command::new("mmdebstrap");
         // In the sandbox we are root, whoever we are outside. The check for mounts assumes a sysfs of its own.
         mmdebstrap.args([
             "--mode=root",
             "--variant=minbase",
-            "--format=tar",
+            "--format=directory",
             "--quiet",
             "--skip=check/qemu",
         ]);
-        mmdebstrap.arg(format!("--architectures={}", self.arch));
-        mmdebstrap.arg(format!("--include={}", self.packages.join(",")));
-        mmdebstrap.arg(format!("--aptopt={}", self.apt.acquire_settings().display()));
-        mmdebstrap
-            .arg(&self.suite)
-            .arg(output)
-            .arg(self.apt.sources_list());
-        command::run(&mut mmdebstrap)
-            .with_context(|| format!("making a tree from {}", self.apt.describe()))?;
+        mmdebstrap.env("SOURCE_DATE_EPOCH", set.date.to_string());
+        mmdebstrap.arg(format!("--architectures={}", self.arch.debian));
+        mmdebstrap.arg(format!("--include={}", set.request.asked.join(",")));
+        mmdebstrap.arg(&self.suite).arg(root).arg(&sources);
+        command::run(&mut mmdebstrap).with_context(|| format!("installing {} packages", set.packages.len()))?;
+        Ok(())
+    }
+
+    fn unpack(&self, set: &PinnedSet, root: &Path) -> Result<()> {
+        for pin in &set.packages {
+            command::run(Command::new("dpkg-deb").arg("-x").arg(self.deb(pin)).arg(root))?;
+        }
+        Ok(())
+    }
+
+    fn make_kernel(&self, set: &PinnedSet, root: &Path) -> Result<()> {
+        let pin = set.packages.first().context("no kernel was chosen")?;
+        let unpacked = tempfile::tempdir_in(root).context("making a folder for the kernel")?;
+        command::run(Command::new("dpkg-deb").arg("-x").arg(self.deb(pin)).arg(unpacked.path()))?;
+        let release = pin.name.strip_prefix("linux-image-").unwrap_or(&pin.name).to_string();
+        let modules = ["usr/lib/modules", "lib/modules"].map(|dir| unpacked.path().join(dir).join(&release));
+        let Some(modules) = modules.iter().find(|dir| dir.is_dir()) else {
+            bail!("the package {} has no modules for {release}", pin.name);
+        };
+        fs::create_dir(root.join("modules"))?;
+        fs::rename(modules, root.join("modules").join(&release))?;
+        fs::rename(unpacked.path().join(format!("boot/vmlinuz-{release}")), root.join("vmlinuz"))
+            .with_context(|| format!("taking the kernel out of {}", pin.name))?;
+        let info = KernelInfo {
+            release,
+            package: InstalledPackage {
+                name: pin.name.clone(),
+                version: pin.version.clone(),
+                architecture: pin.architecture.clone(),
+            },
+        };
+        fs::write(root.join(KERNEL_INFO), serde_json::to_string(&info)?)?;
         Ok(())
     }
 }
 
 impl Source for Debian {
-    fn resolve(&mut self, packages: &[String], kernel: &str, stage: &Stage) -> Result<()> {
-        if let Some(reason) = self.apt.update()? {
-            stage.note(&format!(
-                "warning: the package lists could not be renewed; older ones serve: {reason}"
-            ));
-        }
-        let known = self.apt.package_names()?;
-        let named = packages.iter().map(String::as_str).chain([kernel]);
-        let missing: Vec<_> = named.filter(|name| !known.iter().any(|k| k == name)).collect();
+    fn pin(&mut self, wanted: &Wanted, lock: &mut Lock, stage: &Stage) -> Result<()> {
+        let requests = self.requests(wanted);
+        let mut sets: Vec<_> = requests.iter().filter_map(|request| lock.find(request)).cloned().collect();
+        let missing: Vec<_> = requests
+            .into_iter()
+            .filter(|request| sets.iter().all(|set| set.request != *request))
+            .collect();
         if !missing.is_empty() {
-            let sentences: Vec<_> = missing.iter().map(|name| missing_package(name, &known)).collect();
-            bail!(InputError::plain(format!(
-                "{}\n  asked: {}",
-                sentences.join("\n  "),
-                self.apt.describe()
-            )));
+            let prefer = lock.versions(&self.base(), self.arch.genpack);
+            sets.extend(self.choose(&missing, &prefer, stage)?);
         }
-        self.packages = packages.to_vec();
-        self.closure = self.apt.closure(packages)?;
+        for set in &sets {
+            lock.put(set, &wanted.user);
+        }
+        self.pinned = sets;
         Ok(())
     }
 
-    fn tree(&self, work: &Path, stage: &Stage) -> Result<PathBuf> {
-        let path = self.tree_path();
-        if path.exists() {
-            stage.note("from the cache");
-            fs::File::open(&path)?
-                .set_modified(SystemTime::now())
-                .context("marking the cached tree as used")?;
-            return Ok(path);
-        }
-        let made = work.join("tree.tar");
-        self.make_tree(&made)?;
-        let folder = self.cache.join("trees");
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        keep(&made, &path, &self.apt.unfinished()).with_context(|| format!("keeping {}", path.display()))?;
-        forget_old_trees(&folder, &path);
-        Ok(path)
+    fn date(&self) -> u32 {
+        self.pinned.iter().map(|set| set.date).max().unwrap_or_default()
     }
 
-    fn kernel(&self, package: &str, folder: &Path) -> Result<KernelFiles> {
-        let name = self.kernel_package(package)?;
-        let deb = self.apt.download(&name)?;
-        command::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(folder))?;
-        let release = name.strip_prefix("linux-image-").unwrap_or(&name).to_string();
-        let modules = ["usr/lib/modules", "lib/modules"]
-            .iter()
-            .map(|dir| folder.join(dir).join(&release));
-        let Some(modules) = modules.into_iter().find(|dir| dir.is_dir()) else {
-            bail!("the package {name} has no modules for {release}");
-        };
-        let fields = command::stdout_of(
-            Command::new("dpkg-deb")
-                .arg("-f")
-                .arg(&deb)
-                .args(["Version", "Architecture"]),
-        )?;
-        let field = |name: &str| {
-            let line = fields
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            line.unwrap_or_default().to_string()
-        };
-        let package = InstalledPackage {
-            name,
-            version: field("Version"),
-            architecture: field("Architecture"),
-        };
-        Ok(KernelFiles {
-            vmlinuz: folder.join(format!("boot/vmlinuz-{release}")),
-            modules,
-            release,
-            package,
-        })
+    fn inputs(&self, part: Part) -> String {
+        let set = self.set(part).map(|set| (&set.request, set.date, &set.packages));
+        format!("debian {FORMAT} {} {part:?} {:?}", self.suite, set.ok())
+    }
+
+    fn fetch(&self, parts: &[Part], stage: &Stage) -> Result<()> {
+        let mut missing: BTreeMap<&str, &Pin> = BTreeMap::new();
+        for part in parts {
+            for pin in &self.set(*part)?.packages {
+                if self.cache.find(Kind::Packages, &deb_name(pin)).is_none() {
+                    missing.insert(&pin.sha256, pin);
+                }
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let bytes: u64 = missing.values().map(|pin| pin.size).sum();
+        stage.note(&format!("{} packages to fetch, {:.1} MB", missing.len(), bytes as f64 / 1e6));
+        // On a full disk APT waits for ever.
+        if room::left(self.cache.folder()).is_some_and(|left| left < bytes + bytes / 4) {
+            bail!("fetching packages: {}", nix::errno::Errno::ENOSPC.desc());
+        }
+        let draft = self.cache.draft()?;
+        let wanted: Vec<_> = missing
+            .values()
+            .map(|pin| (*pin, draft.path().join(deb_name(pin))))
+            .collect();
+        let outcome = self.open_apt(stage)?.download(&wanted);
+        // What has come serves the next build also when something else has not.
+        for (pin, place) in wanted.iter().filter(|(_, place)| place.is_file()) {
+            self.cache.keep(Kind::Packages, &deb_name(pin), place)?;
+        }
+        outcome
+    }
+
+    fn make(&self, part: Part, root: &Path) -> Result<()> {
+        let set = self.set(part)?;
+        match part {
+            Part::System | Part::Build => self.install(set, root),
+            Part::Kernel => self.make_kernel(set, root),
+            Part::Tools => self.unpack(set, root),
+        }
     }
 
     fn installed(&self, tree: &Path) -> Result<Vec<InstalledPackage>> {
@@ -181,28 +302,26 @@ impl Source for Debian {
     }
 }
 
-impl Debian {
-    /// Packages such as `linux-image-amd64` only depend on the one that has the kernel of the day.
-    fn kernel_package(&self, package: &str) -> Result<String> {
-        let record = self.apt.show(package).map_err(|error| {
-            InputError::plain(format!(
-                "there is no kernel package {package:?} in {}: {error:#}",
-                self.apt.describe()
-            ))
-        })?;
-        let depends = record
-            .lines()
-            .find_map(|line| line.strip_prefix("Depends: "))
-            .unwrap_or_default();
-        let real = depends
-            .split([',', '|'])
-            .filter_map(|dependency| dependency.split_whitespace().next())
-            .find(|name| {
-                name.strip_prefix("linux-image-")
-                    .is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
-            });
-        Ok(real.unwrap_or(package).to_string())
-    }
+/// The name of a package's file in the cache: whatever was fetched under it has this hash.
+fn deb_name(pin: &Pin) -> String {
+    format!("{}.deb", pin.sha256)
+}
+
+/// Packages such as `linux-image-amd64` only depend on the one that has the kernel of the day.
+fn real_kernel(apt: &Apt, package: &str) -> Result<String> {
+    let record = apt.show(package)?;
+    let depends = record
+        .lines()
+        .find_map(|line| line.strip_prefix("Depends: "))
+        .unwrap_or_default();
+    let real = depends
+        .split([',', '|'])
+        .filter_map(|dependency| dependency.split_whitespace().next())
+        .find(|name| {
+            name.strip_prefix("linux-image-")
+                .is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
+        });
+    Ok(real.unwrap_or(package).to_string())
 }
 
 fn missing_package(name: &str, known: &[String]) -> String {
@@ -214,32 +333,6 @@ fn missing_package(name: &str, known: &[String]) -> String {
     match near {
         Some((_, candidate)) => format!("there is no package {name:?}; did you mean {candidate:?}?"),
         None => format!("there is no package {name:?}"),
-    }
-}
-
-/// Moves a finished file into the cache, where it appears whole or not at all. `unfinished` is a folder of the cache.
-fn keep(made: &Path, path: &Path, unfinished: &Path) -> std::io::Result<()> {
-    match fs::rename(made, path) {
-        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => {
-            let mut copy = tempfile::NamedTempFile::new_in(unfinished)?;
-            std::io::copy(&mut fs::File::open(made)?, copy.as_file_mut())?;
-            copy.persist(path)?;
-            fs::remove_file(made)
-        }
-        outcome => outcome,
-    }
-}
-
-fn forget_old_trees(folder: &Path, newest: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut trees: Vec<_> = entries
-        .filter(|entry| entry.path() != newest)
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    trees.sort();
-    for (_, path) in trees.iter().rev().skip(KEPT_TREES - 1) {
-        // Another build may have removed it already; what is left is found by the next one.
-        let _ = fs::remove_file(path);
     }
 }
 
@@ -255,24 +348,5 @@ mod tests {
             "there is no package \"ngnix\"; did you mean \"nginx\"?"
         );
         assert_eq!(missing_package("quux", &known), "there is no package \"quux\"");
-    }
-
-    #[test]
-    fn only_the_newest_trees_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        for i in 0..6_u64 {
-            let path = dir.path().join(format!("{i}.tar"));
-            fs::write(&path, "").unwrap();
-            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(i);
-            fs::File::open(&path).unwrap().set_modified(time).unwrap();
-        }
-        forget_old_trees(dir.path(), &dir.path().join("5.tar"));
-        let mut left: Vec<_> = fs::read_dir(dir.path())
-            .unwrap()
-            .flatten()
-            .map(|e| e.file_name())
-            .collect();
-        left.sort();
-        assert_eq!(left, ["2.tar", "3.tar", "4.tar", "5.tar"]);
     }
 }

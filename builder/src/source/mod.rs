@@ -1,45 +1,82 @@
 //! Where an operating system's files come from. What comes after the tree knows nothing of packages.
+//!
+//! A source first pins what it will use, so that everything that a build depends on has a name before anything is made;
+//! then it makes trees. Keeping what is made is not its business.
 
 pub mod apt;
 pub mod debian;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 
+use crate::lock::Lock;
 use crate::progress::Stage;
 
+/// What an image needs from a source.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The image, as [`Lock::put`] wants it.
+    pub user: String,
+    /// Packages of the system.
+    pub packages: Vec<String>,
+    /// Packages that are there while scripts run, and not in the image.
+    pub buildtime: Vec<String>,
+    /// The package with the kernel, or one that depends on it.
+    pub kernel: String,
+}
+
+/// A tree that a source can make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The system as it goes into the image.
+    System,
+    /// The system with what scripts need. Only when something is wanted for that.
+    Build,
+    /// A folder with `vmlinuz`, `modules/RELEASE/` and [`KERNEL_INFO`].
+    Kernel,
+    /// Programs that make the image, to be run with `chroot`.
+    Tools,
+}
+
+/// What a source says of its kernel, as JSON of [`KernelInfo`], in the folder of [`Part::Kernel`].
+pub const KERNEL_INFO: &str = "kernel.json";
+
 /// A source of operating systems: a distribution, or anything else that gives a tree and a kernel.
-pub trait Source {
-    /// Gets ready: fetches lists, resolves `packages`, and fails early when one of them or `kernel` does not exist.
-    fn resolve(&mut self, packages: &[String], kernel: &str, stage: &Stage) -> Result<()>;
+pub trait Source: Sync {
+    /// Chooses the exact version of everything that is wanted: from `lock` what it has, anew what it lacks.
+    ///
+    /// # Errors
+    /// When something that is wanted does not exist.
+    fn pin(&mut self, wanted: &Wanted, lock: &mut Lock, stage: &Stage) -> Result<()>;
 
-    /// Returns a tar file of a tree with the resolved packages, from the cache when nothing changed. A new one is made
-    /// in the folder `work` first.
-    fn tree(&self, work: &Path, stage: &Stage) -> Result<PathBuf>;
+    /// Returns the moment that the pinned things stand for, in seconds since 1970.
+    fn date(&self) -> u32;
 
-    /// Takes the kernel out of `package` and leaves its files in `folder`.
-    fn kernel(&self, package: &str, folder: &Path) -> Result<KernelFiles>;
+    /// Returns a text that is equal for two trees exactly when they are made of the same things in the same way.
+    fn inputs(&self, part: Part) -> String;
+
+    /// Gets what is needed for these parts and is not on this machine yet.
+    fn fetch(&self, parts: &[Part], stage: &Stage) -> Result<()>;
+
+    /// Makes a tree in the empty folder `root`, of what [`Source::fetch`] has brought.
+    fn make(&self, part: Part, root: &Path) -> Result<()>;
 
     /// Returns the packages of an unpacked tree with their versions, by name.
     fn installed(&self, tree: &Path) -> Result<Vec<InstalledPackage>>;
 }
 
-/// A kernel on the developer's disk.
-#[derive(Debug, Clone)]
-pub struct KernelFiles {
+/// A kernel.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct KernelInfo {
     /// Its release, as `uname -r` prints it.
     pub release: String,
-    /// The bootable file.
-    pub vmlinuz: PathBuf,
-    /// The folder of its modules, named after the release.
-    pub modules: PathBuf,
     /// The package that it came from.
     pub package: InstalledPackage,
 }
 
 /// A package in an image.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct InstalledPackage {
     /// Name.
     pub name: String,

@@ -88,24 +88,80 @@ impl Chroot {
         Ok(())
     }
 
-    /// Runs a program of the tree, with a small, fixed environment.
+    /// Runs a program of the tree as root, with a small, fixed environment.
     pub fn run(&self, program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+        self.run_as(&Account::root(), program, arguments, environment)
+    }
+
+    /// Runs a program of the tree as somebody else.
+    pub fn run_as(
+        &self,
+        account: &Account,
+        program: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<()> {
         let mut command = Command::new("chroot");
-        command
-            .arg(&self.root)
-            .arg(program)
-            .args(arguments)
-            .env_clear()
-            .envs(environment.iter().copied());
-        command.env(
-            "PATH",
-            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        );
-        command
-            .env("HOME", "/root")
-            .env("LC_ALL", "C.UTF-8")
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        if account.uid != 0 {
+            let groups: Vec<_> = account.groups.iter().map(u32::to_string).collect();
+            command.arg(format!("--userspec=+{}:+{}", account.uid, account.gid));
+            command.arg(format!("--groups={}", groups.join(",")));
+        }
+        command.arg(&self.root).arg(program).args(arguments);
+        command.env_clear().envs(environment.iter().copied()).envs(ENVIRONMENT);
+        command.env("HOME", &account.home).env("USER", &account.name).env("LOGNAME", &account.name);
         command::run(&mut command).map(drop)
+    }
+}
+
+/// What every program of the tree finds in its environment, beside what is given to it.
+const ENVIRONMENT: [(&str, &str); 6] = [
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("LC_ALL", "C.UTF-8"),
+    ("TZ", "UTC"),
+    ("SHELL", "/bin/sh"),
+    ("DEBIAN_FRONTEND", "noninteractive"),
+    // Python keeps what it compiled beside its modules, with the time at which it did.
+    ("PYTHONDONTWRITEBYTECODE", "1"),
+];
+
+/// Somebody whom a program runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    name: String,
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+    home: String,
+}
+
+impl Account {
+    fn root() -> Account {
+        Account {
+            name: "root".into(),
+            uid: 0,
+            gid: 0,
+            groups: Vec::new(),
+            home: "/root".into(),
+        }
+    }
+
+    /// Finds an account of a tree (passwd(5), group(5)).
+    pub fn find(root: &Path, name: &str) -> Result<Option<Account>> {
+        let passwd = fs::read_to_string(root.join("etc/passwd")).context("reading /etc/passwd of the tree")?;
+        let group = fs::read_to_string(root.join("etc/group")).context("reading /etc/group of the tree")?;
+        let fields = |line: &str| line.split(':').map(String::from).collect::<Vec<_>>();
+        let Some(account) = passwd.lines().map(fields).find(|f| f[0] == name && f.len() > 5) else {
+            return Ok(None);
+        };
+        let groups = group.lines().map(fields).filter(|f| f.len() > 3 && f[3].split(',').any(|member| member == name));
+        Ok(Some(Account {
+            name: name.to_string(),
+            uid: account[2].parse().context("reading a user's number")?,
+            gid: account[3].parse().context("reading a group's number")?,
+            groups: groups.filter_map(|f| f[2].parse().ok()).collect(),
+            home: account[5].clone(),
+        }))
     }
 }
 
@@ -121,5 +177,22 @@ impl Drop for Chroot {
         {
             eprintln!("genpack: {RESOLV_CONF} of the tree could not be removed: {error}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_its_groups() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("etc")).unwrap();
+        let text = "root:x:0:0::/root:/bin/sh\nop:x:1500:1500::/home/op:/bin/bash\n";
+        fs::write(dir.path().join("etc/passwd"), text).unwrap();
+        fs::write(dir.path().join("etc/group"), "adm:x:4:syslog,op\nop:x:1500:\nopera:x:9:opera\n").unwrap();
+        let op = Account::find(dir.path(), "op").unwrap().unwrap();
+        assert_eq!((op.uid, op.gid, op.groups.as_slice(), op.home.as_str()), (1500, 1500, &[4][..], "/home/op"));
+        assert_eq!(Account::find(dir.path(), "o").unwrap(), None);
     }
 }

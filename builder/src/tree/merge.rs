@@ -11,16 +11,24 @@ use anyhow::{Context, Result, bail};
 /// folder that the tree has keeps its mode. A link of the tree to a folder, such as `/lib`, is followed inside the
 /// tree; a file in the place of a folder, or the other way round, is an error.
 pub fn merge(from: &Path, root: &Path) -> Result<()> {
-    merge_folder(from, root, Path::new(""))
+    merge_folder(from, root, Path::new(""), None)
 }
 
-fn merge_folder(from: &Path, root: &Path, relative: &Path) -> Result<()> {
+/// Does what [`merge`] does, and leaves out what is at `without`, relative to `from`.
+pub fn merge_without(from: &Path, root: &Path, without: &Path) -> Result<()> {
+    merge_folder(from, root, Path::new(""), Some(without))
+}
+
+fn merge_folder(from: &Path, root: &Path, relative: &Path, without: Option<&Path>) -> Result<()> {
     let mut entries: Vec<_> = fs::read_dir(from.join(relative))
         .and_then(|entries| entries.collect::<io::Result<Vec<_>>>())
         .with_context(|| format!("reading {}", from.join(relative).display()))?;
     entries.sort_by_key(|entry| entry.file_name());
     for entry in entries {
         let relative = relative.join(entry.file_name());
+        if without == Some(relative.as_path()) {
+            continue;
+        }
         let source = entry.path();
         let metadata = entry
             .metadata()
@@ -40,7 +48,7 @@ fn merge_folder(from: &Path, root: &Path, relative: &Path) -> Result<()> {
                     relative.display()
                 );
             }
-            merge_folder(from, root, &relative)?;
+            merge_folder(from, root, &relative, without)?;
             continue;
         }
         if target.is_dir() && !target.is_symlink() {

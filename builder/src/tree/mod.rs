@@ -1,36 +1,62 @@
 //! The tree of files that becomes the system image, from the source's tar file to its last touch.
 
+mod account_lines;
+mod accounts;
+pub mod changes;
 mod chroot;
-mod customise;
 mod facts;
 mod finish;
 mod fsck;
 mod merge;
+pub mod scripts;
+mod services;
+mod times;
 
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-pub use customise::customise;
+pub use accounts::make_accounts;
 pub use facts::collect_facts;
 pub use finish::{finish, strip};
 pub use fsck::bundle_fsck;
-pub use merge::merge;
+pub use merge::{merge, merge_without};
+pub use services::enable_services;
+pub use times::settle_times;
 
-/// Unpacks a tar file as the root of a tree, with owners, modes and extended attributes.
-pub fn unpack(tar: &Path, root: &Path) -> Result<()> {
-    std::fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
+/// What keeps owners, modes and extended attributes as they are.
+const AS_THEY_ARE: [&str; 3] = ["--numeric-owner", "--xattrs", "--xattrs-include=*"];
+/// Device nodes can't be made in a user namespace, and the running system has a devtmpfs there.
+const NO_DEVICES: &str = "--exclude=./dev/*";
+
+/// Packs the tree at `root` into a tar file that is the same for every tree with the same content.
+pub fn tar(root: &Path, tar: &Path) -> Result<()> {
+    let mut command = Command::new("tar");
+    command.args(["--create", "--sort=name", NO_DEVICES]).args(AS_THEY_ARE);
+    command.arg("--file").arg(tar).arg("--directory").arg(root).arg(".");
+    crate::command::run(&mut command).context("keeping a tree")?;
+    Ok(())
+}
+
+/// Unpacks a tar file over the tree at `root`, with owners, modes and extended attributes.
+pub fn untar(tar: &Path, root: &Path) -> Result<()> {
     let mut command = Command::new("tar");
     command.args([
         "--extract",
-        "--numeric-owner",
         "--same-owner",
         "--preserve-permissions",
+        "--keep-directory-symlink",
+        NO_DEVICES,
     ]);
-    // Device nodes can't be made in a user namespace, and the running system has a devtmpfs there.
-    command.args(["--xattrs", "--xattrs-include=*", "--exclude=./dev/*"]);
-    crate::command::run(command.arg("--file").arg(tar).arg("--directory").arg(root))
-        .context("unpacking the tree")?;
+    command.args(AS_THEY_ARE).arg("--file").arg(tar).arg("--directory").arg(root);
+    crate::command::run(&mut command).context("unpacking a tree")?;
     Ok(())
+}
+
+/// Makes the cache of shared libraries anew (ldconfig(8)).
+pub fn renew_library_cache(root: &Path) -> Result<()> {
+    // With -X it touches no links, and without an auxiliary cache there is nothing of this machine in it.
+    let chroot = chroot::Chroot::enter(root)?;
+    chroot.run("/sbin/ldconfig", &["-X", "-i"], &[]).context("renewing the cache of libraries")
 }

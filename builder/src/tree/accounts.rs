@@ -1,50 +1,24 @@
-//! What the blueprint asks of the tree: accounts, units, commands.
+//! Accounts of the system.
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use genpack_spec::types::UnitName;
 
 use super::chroot::Chroot;
-use crate::blueprint::{Blueprint, Profile, User};
+use crate::blueprint::User;
 
 /// Our own groups, from `rootfs-overlay/`. A blueprint's users may belong to them, so they are made now and not by systemd at
 /// the first start, which does nothing about accounts in a finished image.
 const OWN_GROUPS: &str = "genpack.conf";
 
-/// Makes our own groups and the blueprint's users, enables units, and runs the setup commands, in this order.
-pub fn customise(root: &Path, blueprint: &Blueprint, profile: &Profile) -> Result<()> {
+/// Makes our own groups and the blueprint's users.
+pub fn make_accounts(root: &Path, users: &[User]) -> Result<()> {
     let chroot = Chroot::enter(root)?;
     chroot
         .run("systemd-sysusers", &[OWN_GROUPS], &[])
         .context("making genpack's own groups")?;
-    for user in &blueprint.users {
+    for user in users {
         make_user(&chroot, user).with_context(|| format!("making the user {}", user.name))?;
-    }
-    let units: Vec<_> = profile
-        .services
-        .iter()
-        .chain(&blueprint.services)
-        .map(UnitName::as_str)
-        .collect();
-    for unit in units {
-        chroot.run("systemctl", &["enable", unit], &[]).with_context(|| {
-            format!(
-                "enabling {unit}, which services: of the blueprint or profile names (does a package in \
-                     packages: bring it?)"
-            )
-        })?;
-    }
-    let name = blueprint.name.to_string();
-    let environment = [
-        ("ARTIFACT", name.as_str()),
-        ("PROFILE", &profile.name),
-        ("ARCH", crate::build::ARCH.genpack),
-    ];
-    for command in &blueprint.setup_commands {
-        chroot
-            .run("/bin/sh", &["-e", "-c", command], &environment)
-            .with_context(|| format!("running the setup command {command:?}"))?;
     }
     Ok(())
 }
@@ -97,6 +71,7 @@ fn useradd_arguments(user: &User) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blueprint::Blueprint;
 
     #[test]
     fn each_field_becomes_an_option() {

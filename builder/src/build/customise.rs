@@ -1,0 +1,80 @@
+//! What a blueprint makes of a tree of packages: accounts, files, what scripts do, services.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use genpack_spec::layout;
+
+use super::keys::Keys;
+use super::{Request, parts};
+use crate::blueprint::FILES_DIR;
+use crate::cache::Kind;
+use crate::progress::Stage;
+use crate::source::{Part, Source};
+use crate::tree::{self, changes, scripts};
+
+/// Customises the tree at `root`; `work` is a folder for another tree, where scripts run.
+///
+/// The order is genpack's: groups, users, `files/`, `files/build.d/`, setup commands, services.
+pub fn customise(request: &Request, source: &dyn Source, keys: &Keys, root: &Path, work: &Path, stage: &Stage) -> Result<()> {
+    let scripts = scripts::find(&request.folder.join(FILES_DIR).join(scripts::BUILD_D))?;
+    prepare(request, root)?;
+    if !scripts.is_empty() || !request.blueprint.setup_commands.is_empty() {
+        let layer = match request.cache.find(Kind::Layers, &keys.layer) {
+            Some(layer) => {
+                stage.note("what the scripts did: from the cache");
+                layer
+            }
+            None => run_scripts(request, source, &scripts, keys, root, work)?,
+        };
+        changes::apply(&layer, root)?;
+        tree::renew_library_cache(root)?;
+    }
+    tree::enable_services(root, &request.profile.services, &request.blueprint.services)
+}
+
+/// Everything that comes before the scripts.
+fn prepare(request: &Request, root: &Path) -> Result<()> {
+    tree::merge(&request.dirs.rootfs_overlay(), root).context("copying genpack's own files")?;
+    let agent = root.join(layout::CONFIG_AGENT.trim_start_matches('/'));
+    fs::create_dir_all(agent.parent().unwrap_or(root))?;
+    fs::copy(request.dirs.config_agent(request.arch.genpack), &agent).context("copying the config agent")?;
+    tree::make_accounts(root, &request.blueprint.users)?;
+    let files = request.folder.join(FILES_DIR);
+    if files.is_dir() {
+        tree::merge_without(&files, root, Path::new(scripts::BUILD_D))?;
+    }
+    Ok(())
+}
+
+/// Runs scripts in a tree of their own, so that nothing of what is only there for them comes into the image, and returns
+/// the layer of what they did.
+fn run_scripts(
+    request: &Request,
+    source: &dyn Source,
+    scripts: &[scripts::Script],
+    keys: &Keys,
+    root: &Path,
+    work: &Path,
+) -> Result<std::path::PathBuf> {
+    let part = if request.has_build_tree() { Part::Build } else { Part::System };
+    let build = parts::unpack(&request.cache, source, part, &work.join("build"))?;
+    prepare(request, &build)?;
+    let before = changes::Snapshot::of(&build)?;
+    let environment = request.environment();
+    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let folder = request.folder.join(FILES_DIR).join(scripts::BUILD_D);
+    scripts::run(&build, &folder, scripts, &request.blueprint.setup_commands, &environment)?;
+    let changes = before.changes(&build)?;
+    if part == Part::Build {
+        changes.check_for(&build, root)?;
+    }
+    let draft = request.cache.draft()?;
+    let layer = draft.path().join("layer");
+    fs::create_dir(&layer)?;
+    changes.write(&build, &layer)?;
+    let kept = request.cache.keep(Kind::Layers, &keys.layer, &layer)?;
+    fs::remove_dir_all(&build).with_context(|| format!("removing {}", build.display()))?;
+    Ok(kept)
+}

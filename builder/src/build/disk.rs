@@ -1,0 +1,117 @@
+//! The disk image: the card with everything on it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use genpack_spec::cmdline::Slot;
+use genpack_spec::facts::Facts;
+use genpack_spec::layout;
+use genpack_spec::layout::card::{
+    EFI_X86_64, FACTS, GRUB_CFG, INITRAMFS, README_TXT, SYSTEM_IMG, SYSTEM_INI, VMLINUZ, slot_dir,
+};
+use genpack_spec::{status, system_ini};
+
+use super::Request;
+use super::card::{grub_cfg, partition_size, volume_id};
+use super::manifest::OutputFile;
+use crate::blueprint::InputError;
+use crate::disk::grub::{self, Platform};
+use crate::disk::{self, Content, DiskImage};
+use crate::progress::Stage;
+use crate::tools::Tools;
+
+/// The largest file that FAT32 can hold, in bytes (Microsoft, "FAT: General Overview of On-Disk Format", DIR_FileSize).
+const LARGEST_FILE: u64 = u32::MAX as u64;
+
+/// What goes onto the card.
+pub struct Parts {
+    /// The kernel.
+    pub vmlinuz: PathBuf,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+    /// The system image.
+    pub system: PathBuf,
+    /// What the meaning of `system.ini` depends on.
+    pub facts: Facts,
+}
+
+/// Fails when the system is too large for the card.
+///
+/// # Errors
+/// [`InputError`], since the developer decides what is in it.
+pub fn check_size(bytes: u64) -> Result<()> {
+    if bytes > LARGEST_FILE {
+        bail!(InputError::plain(format!(
+            "{SYSTEM_IMG} has {:.2} GiB, and a file on a FAT32 partition has less than 4: take packages or files out, \
+             choose a stronger compression: (\"zstd:22\", \"xz\"), or let large data come to the device at run time",
+            bytes as f64 / f64::from(1 << 30)
+        )));
+    }
+    Ok(())
+}
+
+/// Writes the disk image to `output` and returns the sizes and hashes of what is on it and of itself.
+pub fn write(
+    request: &Request,
+    parts: &Parts,
+    tools: &Tools,
+    epoch: u32,
+    output: &Path,
+    stage: &Stage,
+) -> Result<Vec<OutputFile>> {
+    let slot = Slot::A;
+    let name = request.blueprint.name.to_string();
+    let mut measured = vec![
+        OutputFile::of(VMLINUZ, &parts.vmlinuz)?,
+        OutputFile::of(INITRAMFS, &parts.initramfs)?,
+        OutputFile::of(SYSTEM_IMG, &parts.system)?,
+    ];
+    check_size(measured[2].bytes())?;
+    let volume_id = volume_id(measured[2].sha256());
+    let early = grub::early_config(volume_id);
+    let efi = grub::image(Platform::UefiX86_64, tools, &early)?;
+    let cfg = grub_cfg(
+        &name,
+        &disk::volume_uuid(volume_id),
+        slot,
+        &request.profile.kernel.parameters,
+    );
+    let in_slot = |file: &str| format!("{}/{file}", slot_dir(slot));
+    let text = |text: String| Content::Bytes(text.into_bytes());
+    let image = DiskImage {
+        partition_size: partition_size(measured.iter().map(OutputFile::bytes).sum()),
+        volume_id,
+        volume_label: layout::BOOT_LABEL.into(),
+        files: vec![
+            (SYSTEM_INI.into(), text(system_ini::template(&parts.facts))),
+            (
+                README_TXT.into(),
+                text(status::readme_txt(&name, request.blueprint.language)),
+            ),
+            (EFI_X86_64.into(), Content::Bytes(efi)),
+            (GRUB_CFG.into(), text(cfg)),
+            (in_slot(VMLINUZ), Content::File(parts.vmlinuz.clone())),
+            (in_slot(INITRAMFS), Content::File(parts.initramfs.clone())),
+            (in_slot(SYSTEM_IMG), Content::File(parts.system.clone())),
+            (in_slot(FACTS), Content::Bytes(serde_json::to_vec(&parts.facts)?)),
+        ],
+        epoch,
+        boot: Some(grub::boot_code(tools, &early)?),
+        disk_signature: volume_id,
+    };
+    disk::write(output, &image, &mut |done, total| stage.at(done, total))?;
+    measured.push(OutputFile::of("disk image", output)?);
+    Ok(measured)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_too_large_for_the_card_says_what_to_do() {
+        assert!(check_size(LARGEST_FILE).is_ok());
+        let said = check_size(LARGEST_FILE + 1).unwrap_err().to_string();
+        assert!(said.starts_with("system.img has 4.00 GiB") && said.contains("stronger compression:"), "{said}");
+    }
+}

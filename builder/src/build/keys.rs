@@ -1,0 +1,144 @@
+//! What each stage's result depends on, as one name for each. Equal names stand for equal results.
+
+use std::fmt::Write;
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use super::Request;
+use crate::blueprint::FILES_DIR;
+use crate::hash;
+use crate::source::{Part, Source};
+
+/// Raised when the way in which parts are stripped and kept changes.
+const PART_FORMAT: u32 = 1;
+/// Raised when the way in which layers are made changes.
+const LAYER_FORMAT: u32 = 1;
+
+/// Names of what a build keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// What the scripts did.
+    pub layer: String,
+    /// The finished image.
+    pub image: String,
+}
+
+/// Returns the name of one part of a source.
+pub fn part(source: &dyn Source, part: Part) -> String {
+    short(&format!("{PART_FORMAT} {}", source.inputs(part)))
+}
+
+impl Keys {
+    /// Names everything that is made of `request` and the pinned `source`, as of the moment `epoch`.
+    pub fn of(request: &Request, source: &dyn Source, epoch: u32) -> Result<Keys> {
+        let mut layer = Inputs::default();
+        layer.add("format", &LAYER_FORMAT)?;
+        layer.add("system", &part(source, Part::System))?;
+        layer.add("build", &request.has_build_tree().then(|| part(source, Part::Build)))?;
+        layer.add("own files", &of_folder(&request.dirs.rootfs_overlay())?)?;
+        layer.add("agent", &of_file(&request.dirs.config_agent(request.arch.genpack))?)?;
+        layer.add("files", &of_folder(&request.folder.join(FILES_DIR))?)?;
+        layer.add("users", &request.blueprint.users)?;
+        layer.add("commands", &request.blueprint.setup_commands)?;
+        layer.add("environment", &request.environment())?;
+        layer.add("epoch", &epoch)?;
+        let layer = short(&layer.0);
+        let mut image = Inputs::default();
+        image.add("genpack", &env!("CARGO_PKG_VERSION"))?;
+        // While genpack is being worked on, its version says too little.
+        let program = std::env::current_exe().context("finding this program")?;
+        image.add("program", &of_file(&program)?)?;
+        image.add("layer", &layer)?;
+        image.add("kernel", &part(source, Part::Kernel))?;
+        image.add("tools", &part(source, Part::Tools))?;
+        image.add("init", &of_file(&request.dirs.init(request.arch.genpack))?)?;
+        image.add("arch", &request.arch.genpack)?;
+        image.add("profile", &request.profile)?;
+        image.add("blueprint", &request.blueprint)?;
+        Ok(Keys {
+            layer,
+            image: short(&image.0),
+        })
+    }
+}
+
+#[derive(Default)]
+struct Inputs(String);
+
+impl Inputs {
+    fn add(&mut self, name: &str, value: &impl Serialize) -> Result<()> {
+        writeln!(self.0, "{name}: {}", serde_json::to_string(value)?)?;
+        Ok(())
+    }
+}
+
+fn short(text: &str) -> String {
+    hash::text(text)[..32].to_string()
+}
+
+fn of_file(path: &Path) -> Result<String> {
+    hash::file(path).with_context(|| format!("hashing {}", path.display()))
+}
+
+/// Returns a text that changes with every file below `folder`, which need not exist: names, content, modes, targets of links.
+fn of_folder(folder: &Path) -> Result<String> {
+    let mut lines = Vec::new();
+    let mut todo = vec![folder.to_path_buf()];
+    while let Some(current) = todo.pop() {
+        let entries = match fs::read_dir(&current) {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            entries => entries.with_context(|| format!("reading {}", current.display()))?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            let path = entry.path();
+            let metadata = entry.metadata().with_context(|| format!("reading {}", path.display()))?;
+            let what = if metadata.is_dir() {
+                todo.push(path.clone());
+                "folder".to_string()
+            } else if metadata.is_symlink() {
+                format!("link to {:?}", fs::read_link(&path)?)
+            } else if metadata.is_file() {
+                of_file(&path)?
+            } else {
+                "neither".to_string()
+            };
+            let name = path.strip_prefix(folder).unwrap_or(&path);
+            lines.push(format!("{name:?} {:o} {what}", metadata.permissions().mode() & 0o7777));
+        }
+    }
+    lines.sort();
+    Ok(hash::text(&lines.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_known_by_names_contents_modes_and_targets() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a");
+        fs::write(&file, "x").unwrap();
+        let mut seen = vec![of_folder(&dir.path().join("nowhere")).unwrap(), of_folder(dir.path()).unwrap()];
+        fs::write(&file, "y").unwrap();
+        seen.push(of_folder(dir.path()).unwrap());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+        seen.push(of_folder(dir.path()).unwrap());
+        fs::rename(&file, dir.path().join("b")).unwrap();
+        seen.push(of_folder(dir.path()).unwrap());
+        fs::create_dir(dir.path().join("c")).unwrap();
+        seen.push(of_folder(dir.path()).unwrap());
+        std::os::unix::fs::symlink("b", dir.path().join("d")).unwrap();
+        seen.push(of_folder(dir.path()).unwrap());
+        fs::File::open(dir.path().join("b")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(of_folder(dir.path()).unwrap(), seen[seen.len() - 1], "times do not count");
+        let different = seen.iter().collect::<std::collections::BTreeSet<_>>().len();
+        assert_eq!(different, seen.len(), "{seen:#?}");
+    }
+}

@@ -1,0 +1,79 @@
+use super::*;
+
+fn cache(limit: &str) -> (tempfile::TempDir, Cache) {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::at(dir.path().join("genpack"), limit.parse().unwrap());
+    (dir, cache)
+}
+
+fn put(cache: &Cache, kind: Kind, name: &str, megabytes: usize, age: u64) {
+    let draft = cache.draft().unwrap();
+    let made = draft.path().join("made");
+    fs::write(&made, vec![7; megabytes * 1_000_000]).unwrap();
+    let path = cache.keep(kind, name, &made).unwrap();
+    let time = SystemTime::now() - std::time::Duration::from_secs(age);
+    File::open(path).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn what_was_used_longest_ago_goes_first() {
+    let (_dir, cache) = cache("6M");
+    let _in_use = cache.enter().unwrap();
+    put(&cache, Kind::Lists, "old", 1, 900);
+    put(&cache, Kind::Trees, "a", 2, 300);
+    put(&cache, Kind::Images, "b", 2, 200);
+    put(&cache, Kind::Trees, "c", 2, 100);
+    // Being found is being used.
+    assert!(cache.find(Kind::Trees, "a").is_some());
+    cache.trim();
+    assert!(cache.find(Kind::Images, "b").is_none());
+    for (kind, name) in [(Kind::Lists, "old"), (Kind::Trees, "a"), (Kind::Trees, "c")] {
+        assert!(cache.find(kind, name).is_some(), "{name}");
+    }
+    assert!(cache.entries().iter().map(|entry| entry.bytes).sum::<u64>() <= cache.limit().bytes());
+}
+
+#[test]
+fn what_is_unfinished_is_never_found_and_goes() {
+    let (dir, cache) = cache("1G");
+    let in_use = cache.enter().unwrap();
+    let draft = cache.draft().unwrap();
+    fs::write(draft.path().join("half"), "x").unwrap();
+    // As a build that was killed leaves it.
+    let left = draft.keep();
+    cache.discard_partial();
+    assert!(left.exists(), "a build is under way");
+    drop(in_use);
+    let _next = cache.enter().unwrap();
+    assert!(!left.exists());
+    assert!(cache.find(Kind::Trees, "half").is_none());
+    assert!(dir.path().join("genpack/partial").is_dir());
+}
+
+#[test]
+fn an_entry_that_is_there_stays() {
+    let (_dir, cache) = cache("1G");
+    let _in_use = cache.enter().unwrap();
+    for content in ["first", "second"] {
+        let draft = cache.draft().unwrap();
+        let made = draft.path().join("image");
+        fs::create_dir(&made).unwrap();
+        fs::write(made.join("file"), content).unwrap();
+        cache.keep(Kind::Images, "same", &made).unwrap();
+    }
+    let kept = cache.find(Kind::Images, "same").unwrap();
+    assert_eq!(fs::read_to_string(kept.join("file")).unwrap(), "first");
+    assert_eq!(cache.clear(&[Kind::Trees]).unwrap(), 0);
+    assert!(cache.clear(&[Kind::Images]).unwrap() > 0);
+    assert!(cache.find(Kind::Images, "same").is_none());
+}
+
+#[test]
+fn a_limit_has_a_unit() {
+    let limit = |text: &str| text.parse::<Limit>().map(Limit::bytes);
+    assert_eq!(limit("20G"), Ok(20_000_000_000));
+    assert_eq!(limit("500M"), Ok(500_000_000));
+    for bad in ["", "G", "10", "1.5G", "-1G", "99999999999T", "10GG"] {
+        assert!(limit(bad).unwrap_err().contains("is not a size"), "{bad}");
+    }
+}

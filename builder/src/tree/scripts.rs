@@ -1,0 +1,195 @@
+//! Scripts that run inside the system while it is built: `files/build.d/`, then the setup commands.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::chroot::{Account, Chroot};
+use super::merge;
+use crate::blueprint::InputError;
+
+/// The folder of scripts, below `files/` and, while they run, in the system.
+pub const BUILD_D: &str = "build.d";
+
+/// One script of `files/build.d/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Its path, relative to `build.d`.
+    path: PathBuf,
+    /// The user that it runs as; root when there is none.
+    user: Option<String>,
+    /// The program that reads it; none when it is itself one.
+    interpreter: Option<&'static str>,
+}
+
+/// Returns the scripts in `folder`, in the order in which they run: by name, those of a sub-folder where its name stands.
+/// A sub-folder's scripts run as the user with its name.
+///
+/// # Errors
+/// [`InputError`] for a file that is no script.
+pub fn find(folder: &Path) -> Result<Vec<Script>> {
+    let mut scripts = Vec::new();
+    for (name, path) in entries(folder)? {
+        if !path.is_dir() {
+            scripts.push(script(Path::new(&name), &path, None)?);
+            continue;
+        }
+        for (file, path) in entries(&path)? {
+            let relative = Path::new(&name).join(file);
+            if path.is_dir() {
+                bail!(InputError::plain(format!(
+                    "{} is a folder in a user's folder; scripts are files in files/{BUILD_D} or files/{BUILD_D}/USER",
+                    path.display()
+                )));
+            }
+            scripts.push(script(&relative, &path, Some(&name))?);
+        }
+    }
+    Ok(scripts)
+}
+
+fn script(relative: &Path, path: &Path, user: Option<&str>) -> Result<Script> {
+    let metadata = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+    let interpreter = match path.extension().and_then(|ending| ending.to_str()) {
+        _ if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => None,
+        Some("sh") => Some("/bin/sh"),
+        Some("py") => Some("/usr/bin/python3"),
+        _ => bail!(InputError::plain(format!(
+            "{} can't be run: it is neither executable nor does its name end in .sh or .py; run: chmod +x {}",
+            path.display(),
+            path.display()
+        ))),
+    };
+    Ok(Script {
+        path: relative.to_path_buf(),
+        user: user.map(String::from),
+        interpreter,
+    })
+}
+
+/// Returns what is in a folder, which need not exist, by name in the order of bytes.
+fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
+        let Ok(name) = entry.file_name().into_string() else {
+            bail!(InputError::plain(format!("the name of {} is not UTF-8", entry.path().display())));
+        };
+        found.push((name, entry.path()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Runs scripts and setup commands in the tree at `root`, where `folder` has the scripts. They are gone afterwards.
+///
+/// # Errors
+/// When one of them fails; the error has its name, its status, and the end of what it said.
+pub fn run(
+    root: &Path,
+    folder: &Path,
+    scripts: &[Script],
+    commands: &[String],
+    environment: &[(&str, &str)],
+) -> Result<()> {
+    let chroot = Chroot::enter(root)?;
+    let inside = root.join(BUILD_D);
+    if !scripts.is_empty() {
+        if fs::symlink_metadata(&inside).is_ok() {
+            bail!("the system has a /{BUILD_D}, where scripts lie while they run");
+        }
+        fs::create_dir(&inside)?;
+        fs::set_permissions(&inside, fs::Permissions::from_mode(0o755))?;
+        merge::merge(folder, &inside)?;
+    }
+    for script in scripts {
+        // Users of the system run them, too, whatever the modes are where the developer keeps them.
+        for path in script.path.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+            fs::set_permissions(inside.join(path), fs::Permissions::from_mode(0o755))?;
+        }
+        run_script(&chroot, root, script, environment)
+            .with_context(|| format!("running files/{BUILD_D}/{}", script.path.display()))?;
+    }
+    if !scripts.is_empty() {
+        fs::remove_dir_all(&inside).with_context(|| format!("removing /{BUILD_D}"))?;
+    }
+    for command in commands {
+        chroot
+            .run("/bin/sh", &["-e", "-c", command], environment)
+            .with_context(|| format!("running the setup command {command:?}"))?;
+    }
+    Ok(())
+}
+
+fn run_script(chroot: &Chroot, root: &Path, script: &Script, environment: &[(&str, &str)]) -> Result<()> {
+    let path = Path::new("/").join(BUILD_D).join(&script.path);
+    let path = path.to_str().context("the script's name is not UTF-8")?;
+    let (program, arguments) = match script.interpreter {
+        Some(interpreter) => (interpreter, vec![path]),
+        None => (path, Vec::new()),
+    };
+    match &script.user {
+        None => chroot.run(program, &arguments, environment),
+        Some(user) => {
+            let account = Account::find(root, user)?.with_context(|| {
+                format!("the system has no user {user}, after whom its folder is named; name one in users:")
+            })?;
+            chroot.run_as(&account, program, &arguments, environment)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, u32)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (file, mode) in files {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn scripts_run_by_name_and_as_the_folders_user() {
+        let dir = folder(&[
+            ("20-b.sh", 0o644),
+            ("10-a", 0o755),
+            ("op/1.py", 0o600),
+            ("zz.sh", 0o755),
+            ("Z.py", 0o644),
+        ]);
+        let found: Vec<_> = find(dir.path())
+            .unwrap()
+            .into_iter()
+            .map(|s| (s.path.display().to_string(), s.user, s.interpreter))
+            .collect();
+        let want = |path: &str, user: Option<&str>, interpreter| (path.to_string(), user.map(String::from), interpreter);
+        assert_eq!(
+            found,
+            [
+                want("10-a", None, None),
+                want("20-b.sh", None, Some("/bin/sh")),
+                want("Z.py", None, Some("/usr/bin/python3")),
+                want("op/1.py", Some("op"), Some("/usr/bin/python3")),
+                want("zz.sh", None, None),
+            ]
+        );
+        assert!(find(&dir.path().join("nowhere")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_script_is_named() {
+        let said = |dir: &tempfile::TempDir| find(dir.path()).unwrap_err().to_string();
+        let text = said(&folder(&[("notes.txt", 0o644)]));
+        assert!(text.contains("notes.txt can't be run") && text.contains("chmod +x"), "{text}");
+        let text = said(&folder(&[("op/deep/x.sh", 0o644)]));
+        assert!(text.contains("is a folder in a user's folder"), "{text}");
+    }
+}
