@@ -137,7 +137,10 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
     let mut inner = vec!["__build-in-sandbox".into()];
     inner.extend(TargetArguments::flags(&target));
     inner.extend(arguments.locked.then(|| "--locked".into()));
-    inner.extend(["--".into(), std::path::absolute(&request.folder)?.into_os_string()]);
+    inner.extend([
+        "--".into(),
+        std::path::absolute(&request.folder)?.into_os_string(),
+    ]);
     inner.push(draft.folder().into());
     let code = sandbox::run(&inner, &build::temporary_folder(), signals)?;
     if code == ExitCode::SUCCESS {
@@ -152,7 +155,13 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
 }
 
 /// Builds inside the sandbox.
-fn build_here(folder: &Path, target: &Target, locked: bool, work: &Path, products: &Path) -> Result<ExitCode> {
+fn build_here(
+    folder: &Path,
+    target: &Target,
+    locked: bool,
+    work: &Path,
+    products: &Path,
+) -> Result<ExitCode> {
     sandbox::begin();
     let mut request = Request::prepare(folder, target)?;
     request.locked = locked;

@@ -217,7 +217,10 @@ impl Lock {
             }
             None => {
                 let used_by = BTreeSet::from([user.to_string()]);
-                self.sets.push(PinnedSet { used_by, ..set.clone() });
+                self.sets.push(PinnedSet {
+                    used_by,
+                    ..set.clone()
+                });
             }
         }
         self.sets.retain(|set| !set.used_by.is_empty());

@@ -51,7 +51,10 @@ pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> 
     // mmdebstrap and others put large temporary trees there.
     command.env("TMPDIR", work.path());
     // What is made must not depend on who makes it.
-    command.env("LC_ALL", "C.UTF-8").env("TZ", "UTC").env_remove("LANGUAGE");
+    command
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC")
+        .env_remove("LANGUAGE");
     command.stdin(Stdio::piped());
     let mut child = command.spawn().context("starting unshare (package util-linux)")?;
     let lease = child.stdin.take();
@@ -108,7 +111,14 @@ fn end_with_parent() {
 
 fn unshare() -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+    command.args([
+        "--mount",
+        "--uts",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+    ]);
     if !Uid::effective().is_root() {
         command.args(["--user", "--map-auto", "--map-root-user"]);
     }

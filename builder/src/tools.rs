@@ -46,7 +46,8 @@ impl Tools {
             bail!("the base has no loader for {program}");
         };
         let libraries = LIBRARIES.map(|folder| self.root.join(folder));
-        let libraries: OsString = std::env::join_paths(libraries).context("naming the folders of libraries")?;
+        let libraries: OsString =
+            std::env::join_paths(libraries).context("naming the folders of libraries")?;
         let mut command = Command::new(loader);
         command.arg("--library-path").arg(libraries).arg(path);
         command::run(complete(&mut command)).map(drop)

@@ -41,10 +41,15 @@ impl FromStr for Arch {
 
     /// Takes the names of `uname -m`, and Debian's.
     fn from_str(text: &str) -> Result<Self, String> {
-        let arch = KNOWN.into_iter().find(|arch| arch.genpack == text || arch.debian == text);
+        let arch = KNOWN
+            .into_iter()
+            .find(|arch| arch.genpack == text || arch.debian == text);
         arch.ok_or_else(|| {
             let names = KNOWN.map(|arch| arch.genpack);
-            format!("{text:?} is not an architecture that genpack knows; there is {}", names.join(", "))
+            format!(
+                "{text:?} is not an architecture that genpack knows; there is {}",
+                names.join(", ")
+            )
         })
     }
 }

@@ -17,7 +17,14 @@ use crate::tree::{self, changes, scripts};
 /// Customises the tree at `root`; `work` is a folder for another tree, where scripts run.
 ///
 /// The order is genpack's: groups, users, `files/`, `files/build.d/`, setup commands, services.
-pub fn customise(request: &Request, source: &dyn Source, keys: &Keys, root: &Path, work: &Path, stage: &Stage) -> Result<()> {
+pub fn customise(
+    request: &Request,
+    source: &dyn Source,
+    keys: &Keys,
+    root: &Path,
+    work: &Path,
+    stage: &Stage,
+) -> Result<()> {
     let scripts = scripts::find(&request.folder.join(FILES_DIR).join(scripts::BUILD_D))?;
     prepare(request, root)?;
     if !scripts.is_empty() || !request.blueprint.setup_commands.is_empty() {
@@ -58,14 +65,27 @@ fn run_scripts(
     root: &Path,
     work: &Path,
 ) -> Result<std::path::PathBuf> {
-    let part = if request.has_build_tree() { Part::Build } else { Part::System };
+    let part = if request.has_build_tree() {
+        Part::Build
+    } else {
+        Part::System
+    };
     let build = parts::unpack(&request.cache, source, part, &work.join("build"))?;
     prepare(request, &build)?;
     let before = changes::Snapshot::of(&build)?;
     let environment = request.environment();
-    let environment: Vec<_> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let environment: Vec<_> = environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let folder = request.folder.join(FILES_DIR).join(scripts::BUILD_D);
-    scripts::run(&build, &folder, scripts, &request.blueprint.setup_commands, &environment)?;
+    scripts::run(
+        &build,
+        &folder,
+        scripts,
+        &request.blueprint.setup_commands,
+        &environment,
+    )?;
     let changes = before.changes(&build)?;
     if part == Part::Build {
         changes.check_for(&build, root)?;

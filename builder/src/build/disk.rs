@@ -112,6 +112,9 @@ mod tests {
     fn a_system_too_large_for_the_card_says_what_to_do() {
         assert!(check_size(LARGEST_FILE).is_ok());
         let said = check_size(LARGEST_FILE + 1).unwrap_err().to_string();
-        assert!(said.starts_with("system.img has 4.00 GiB") && said.contains("stronger compression:"), "{said}");
+        assert!(
+            said.starts_with("system.img has 4.00 GiB") && said.contains("stronger compression:"),
+            "{said}"
+        );
     }
 }

@@ -33,15 +33,39 @@ pub fn part(source: &dyn Source, part: Part) -> String {
     short(&format!("{PART_FORMAT} {}", source.inputs(part)))
 }
 
+/// Returns the name of the store of an image's compressed blocks, with what all stores that may be used together begin with in
+/// front.
+pub fn blocks(request: &Request) -> (String, String) {
+    let format = format!(
+        "{}-",
+        &short(&format!("{:?}", request.blueprint.compression.value()))[..8]
+    );
+    let name = format!(
+        "{format}{}",
+        short(&format!(
+            "{} {:?}",
+            request.folder.display(),
+            request.wanted().user
+        ))
+    );
+    (format, name)
+}
+
 impl Keys {
     /// Names everything that is made of `request` and the pinned `source`, as of the moment `epoch`.
     pub fn of(request: &Request, source: &dyn Source, epoch: u32) -> Result<Keys> {
         let mut layer = Inputs::default();
         layer.add("format", &LAYER_FORMAT)?;
         layer.add("system", &part(source, Part::System))?;
-        layer.add("build", &request.has_build_tree().then(|| part(source, Part::Build)))?;
+        layer.add(
+            "build",
+            &request.has_build_tree().then(|| part(source, Part::Build)),
+        )?;
         layer.add("own files", &of_folder(&request.dirs.rootfs_overlay())?)?;
-        layer.add("agent", &of_file(&request.dirs.config_agent(request.arch.genpack))?)?;
+        layer.add(
+            "agent",
+            &of_file(&request.dirs.config_agent(request.arch.genpack))?,
+        )?;
         layer.add("files", &of_folder(&request.folder.join(FILES_DIR))?)?;
         layer.add("users", &request.blueprint.users)?;
         layer.add("commands", &request.blueprint.setup_commands)?;
@@ -97,7 +121,9 @@ fn of_folder(folder: &Path) -> Result<String> {
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
-            let metadata = entry.metadata().with_context(|| format!("reading {}", path.display()))?;
+            let metadata = entry
+                .metadata()
+                .with_context(|| format!("reading {}", path.display()))?;
             let what = if metadata.is_dir() {
                 todo.push(path.clone());
                 "folder".to_string()
@@ -109,7 +135,10 @@ fn of_folder(folder: &Path) -> Result<String> {
                 "neither".to_string()
             };
             let name = path.strip_prefix(folder).unwrap_or(&path);
-            lines.push(format!("{name:?} {:o} {what}", metadata.permissions().mode() & 0o7777));
+            lines.push(format!(
+                "{name:?} {:o} {what}",
+                metadata.permissions().mode() & 0o7777
+            ));
         }
     }
     lines.sort();
@@ -125,7 +154,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a");
         fs::write(&file, "x").unwrap();
-        let mut seen = vec![of_folder(&dir.path().join("nowhere")).unwrap(), of_folder(dir.path()).unwrap()];
+        let mut seen = vec![
+            of_folder(&dir.path().join("nowhere")).unwrap(),
+            of_folder(dir.path()).unwrap(),
+        ];
         fs::write(&file, "y").unwrap();
         seen.push(of_folder(dir.path()).unwrap());
         fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
@@ -136,8 +168,15 @@ mod tests {
         seen.push(of_folder(dir.path()).unwrap());
         std::os::unix::fs::symlink("b", dir.path().join("d")).unwrap();
         seen.push(of_folder(dir.path()).unwrap());
-        fs::File::open(dir.path().join("b")).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
-        assert_eq!(of_folder(dir.path()).unwrap(), seen[seen.len() - 1], "times do not count");
+        fs::File::open(dir.path().join("b"))
+            .unwrap()
+            .set_modified(std::time::UNIX_EPOCH)
+            .unwrap();
+        assert_eq!(
+            of_folder(dir.path()).unwrap(),
+            seen[seen.len() - 1],
+            "times do not count"
+        );
         let different = seen.iter().collect::<std::collections::BTreeSet<_>>().len();
         assert_eq!(different, seen.len(), "{seen:#?}");
     }

@@ -20,11 +20,17 @@ pub fn missing(cache: &Cache, source: &dyn Source, parts: &[Part]) -> Vec<Part> 
 pub fn make(cache: &Cache, source: &dyn Source, parts: &[Part], work: &Path) -> Result<()> {
     // The system takes as long as all others together.
     let (system, others): (Vec<_>, Vec<_>) = parts.iter().partition(|part| **part == Part::System);
-    let make_each = |parts: Vec<Part>| parts.into_iter().try_for_each(|part| make_one(cache, source, part, work));
+    let make_each = |parts: Vec<Part>| {
+        parts
+            .into_iter()
+            .try_for_each(|part| make_one(cache, source, part, work))
+    };
     std::thread::scope(|scope| {
         let aside = scope.spawn(|| make_each(others));
         let outcome = make_each(system);
-        let aside = aside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let aside = aside
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         outcome.and(aside)
     })
 }
@@ -48,9 +54,9 @@ fn make_one(cache: &Cache, source: &dyn Source, part: Part, work: &Path) -> Resu
 
 /// Unpacks a part, which is in the cache, to `root`.
 pub fn unpack(cache: &Cache, source: &dyn Source, part: Part, root: &Path) -> Result<PathBuf> {
-    let tar = cache
-        .find(Kind::Trees, &name(source, part))
-        .with_context(|| format!("the {part:?} tree is gone from the cache; is it cleared at this moment?"))?;
+    let tar = cache.find(Kind::Trees, &name(source, part)).with_context(|| {
+        format!("the {part:?} tree is gone from the cache; is it cleared at this moment?")
+    })?;
     fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
     tree::untar(&tar, root)?;
     Ok(root.to_path_buf())

@@ -91,7 +91,10 @@ impl Request {
             programs.push("newuidmap");
         }
         command::require(&programs)?;
-        let own = [self.dirs.init(self.arch.genpack), self.dirs.config_agent(self.arch.genpack)];
+        let own = [
+            self.dirs.init(self.arch.genpack),
+            self.dirs.config_agent(self.arch.genpack),
+        ];
         let missing = own.iter().find(|program| !program.is_file());
         match missing {
             Some(_) if self.arch != Arch::of_host() => bail!(InputError::plain(format!(
@@ -140,7 +143,9 @@ impl Request {
     /// Returns the source that the blueprint's base names.
     pub fn source(&self) -> Box<dyn Source> {
         match &self.blueprint.base {
-            Base::Debian { suite } => Box::new(Debian::new(suite, self.arch, self.mirror.as_ref(), &self.cache)),
+            Base::Debian { suite } => {
+                Box::new(Debian::new(suite, self.arch, self.mirror.as_ref(), &self.cache))
+            }
         }
     }
 }

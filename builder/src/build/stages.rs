@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,7 @@ use genpack_spec::layout;
 use genpack_spec::layout::card::{INITRAMFS, SYSTEM_IMG, VMLINUZ};
 
 use super::disk::{self, Parts};
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
 use super::{Request, customise, parts, product};
 use crate::blueprint::{FILES_DIR, InputError};
@@ -18,6 +19,7 @@ use crate::cache::Kind;
 use crate::lock::{LOCK_FILE, Lock};
 use crate::progress::{Progress, Stage};
 use crate::source::{KERNEL_INFO, KernelInfo, Part, Source};
+use crate::squashfs::Blocks;
 use crate::tools::Tools;
 use crate::tree::scripts::{self, BUILD_D};
 use crate::{initramfs, sparse, squashfs, tree};
@@ -44,9 +46,16 @@ pub fn plan(request: &Request) -> Vec<String> {
         "service",
     ));
     vec![
-        format!("resolve {} packages of {}", request.packages.len(), blueprint.base),
+        format!(
+            "resolve {} packages of {}",
+            request.packages.len(),
+            blueprint.base
+        ),
         "fetch what is not here yet".into(),
-        format!("make the tree of files, and take the kernel out of {}", request.profile.kernel.package),
+        format!(
+            "make the tree of files, and take the kernel out of {}",
+            request.profile.kernel.package
+        ),
         format!("customise: {}", customise.join(", ")),
         "make the initramfs".into(),
         format!("pack {SYSTEM_IMG} ({})", blueprint.compression),
@@ -69,7 +78,10 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
     let keys = Keys::of(request, source, epoch)?;
     if let Some(kept) = request.cache.find(Kind::Images, &keys.image) {
         sparse::copy_files(&kept, products)?;
-        eprintln!("nothing changed since the last build: {:.1} s", progress.elapsed().as_secs_f64());
+        eprintln!(
+            "nothing changed since the last build: {:.1} s",
+            progress.elapsed().as_secs_f64()
+        );
         return Ok(());
     }
 
@@ -110,7 +122,9 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())
     })?;
     let initramfs = work.join(INITRAMFS);
-    progress.stage(next(), |_| make_initramfs(request, &kernel, &tools, &root, epoch, &initramfs))?;
+    progress.stage(next(), |_| {
+        make_initramfs(request, &kernel, &tools, &root, epoch, &initramfs)
+    })?;
     let system = work.join(SYSTEM_IMG);
     progress.stage(next(), |stage| {
         add_kernel(&kernel, &initramfs, &root)?;
@@ -124,7 +138,14 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         facts,
     };
     let files = progress.stage(next(), |stage| {
-        disk::write(request, &on_card, &tools, epoch, &products.join(product::IMAGE), stage)
+        disk::write(
+            request,
+            &on_card,
+            &tools,
+            epoch,
+            &products.join(product::IMAGE),
+            stage,
+        )
     })?;
     let sizes: Vec<_> = files.iter().map(OutputFile::summary).collect();
     manifest::write(
@@ -195,7 +216,9 @@ fn make_initramfs(
     let modules = root.join("usr/lib/modules").join(&kernel.info.release);
     fs::create_dir_all(modules.parent().unwrap_or(root))?;
     fs::rename(&kernel.modules, &modules).context("moving the kernel's modules into the tree")?;
-    tools.run("depmod", |depmod| depmod.arg("--basedir").arg(root).arg(&kernel.info.release))?;
+    tools.run("depmod", |depmod| {
+        depmod.arg("--basedir").arg(root).arg(&kernel.info.release)
+    })?;
     let wanted = initramfs::Wanted {
         required: request.profile.kernel.initramfs_modules.clone(),
         optional: request.profile.kernel.optional_initramfs_modules.clone(),
@@ -214,16 +237,42 @@ fn add_kernel(kernel: &Kernel, initramfs: &Path, root: &Path) -> Result<()> {
 }
 
 fn pack(request: &Request, root: &Path, epoch: u32, output: &Path, stage: &Stage) -> Result<()> {
+    let draft = request.cache.draft()?;
+    let store = draft.path().join("blocks");
+    // Blocks of one compression do not serve another.
+    let (format, name) = keys::blocks(request);
+    let blocks = Arc::new(Blocks::open(&earlier_blocks(request, &format), &store)?);
     let options = squashfs::Options {
         compression: request.blueprint.compression.value(),
         epoch,
         exclude: ["dev/*", "proc/*", "run/*", "sys/*", "tmp/*"]
             .map(PathBuf::from)
             .to_vec(),
+        blocks: Some(blocks.clone()),
         ..squashfs::Options::default()
     };
     squashfs::pack(root, output, &options, &mut |at| stage.at(at.done, at.total))?;
+    let (known, made) = blocks.finish()?;
+    if known > 0 {
+        stage.note(&format!("{known} blocks from the cache, {made} compressed"));
+    }
+    request.cache.keep(Kind::Blocks, &name, &store)?;
     Ok(())
+}
+
+/// Returns the stores of blocks in `format`, those first that were used last. More than a few would only cost time.
+fn earlier_blocks(request: &Request, format: &str) -> Vec<PathBuf> {
+    const MOST: usize = 6;
+    let entries = request.cache.entries().into_iter().rev();
+    entries
+        .filter(|entry| entry.kind == Kind::Blocks)
+        .map(|entry| entry.path)
+        .filter(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(format))
+        })
+        .take(MOST)
+        .collect()
 }
 
 /// Keeps the products for the time when nothing has changed.

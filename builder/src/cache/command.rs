@@ -28,7 +28,11 @@ pub fn run(command: &CacheCommand) -> Result<ExitCode> {
     match command {
         CacheCommand::Show => print!("{}", table(&cache)),
         CacheCommand::Clear { kinds } => {
-            let kinds = if kinds.is_empty() { &Kind::ALL } else { kinds.as_slice() };
+            let kinds = if kinds.is_empty() {
+                &Kind::ALL
+            } else {
+                kinds.as_slice()
+            };
             cache.discard_partial();
             println!("{:.0} MB removed", cache.clear(kinds)? as f64 / MB);
         }
@@ -72,7 +76,11 @@ mod tests {
         fs::write(&made, vec![1; 2_000_000]).unwrap();
         cache.keep(Kind::Trees, "x", &made).unwrap();
         let text = table(&cache);
-        for line in ["lists             0         0", "trees             1         2", "together          1         2"] {
+        for line in [
+            "lists             0         0",
+            "trees             1         2",
+            "together          1         2",
+        ] {
             assert!(text.contains(line), "{text}");
         }
         assert!(text.contains("limit 3000 MB"), "{text}");

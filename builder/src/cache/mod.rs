@@ -96,7 +96,8 @@ impl Cache {
                 .map(PathBuf::from)
                 .filter(|path| path.is_absolute())
         };
-        let Some(base) = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        let Some(base) =
+            variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")))
         else {
             bail!("neither HOME nor XDG_CACHE_HOME says where downloads may be kept");
         };
@@ -125,12 +126,14 @@ impl Cache {
 
     /// Begins to use the cache: makes its folders, and removes what builds that are no more have left unfinished.
     pub fn enter(&self) -> Result<InUse> {
-        self.make_folders().map_err(|error| io::Error::from(error.kind())).with_context(|| {
-            format!(
-                "downloads can't be kept in {}; XDG_CACHE_HOME names another place",
-                self.folder.display()
-            )
-        })?;
+        self.make_folders()
+            .map_err(|error| io::Error::from(error.kind()))
+            .with_context(|| {
+                format!(
+                    "downloads can't be kept in {}; XDG_CACHE_HOME names another place",
+                    self.folder.display()
+                )
+            })?;
         self.discard_partial();
         let lock = self.lock(FlockArg::LockShared).context("locking the cache")?;
         Ok(InUse { _lock: lock })
@@ -138,7 +141,9 @@ impl Cache {
 
     fn make_folders(&self) -> io::Result<()> {
         fs::create_dir_all(self.folder.join(PARTIAL))?;
-        Kind::ALL.iter().try_for_each(|kind| fs::create_dir_all(self.folder_of(*kind)))
+        Kind::ALL
+            .iter()
+            .try_for_each(|kind| fs::create_dir_all(self.folder_of(*kind)))
     }
 
     fn lock(&self, how: FlockArg) -> io::Result<Flock<File>> {
@@ -152,7 +157,11 @@ impl Cache {
             return;
         }
         if let Ok(_alone) = self.lock(FlockArg::LockExclusiveNonblock) {
-            for entry in fs::read_dir(self.folder.join(PARTIAL)).into_iter().flatten().flatten() {
+            for entry in fs::read_dir(self.folder.join(PARTIAL))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
                 // What can't be removed is in nobody's way.
                 let _ = remove(&entry.path());
             }
@@ -176,7 +185,8 @@ impl Cache {
             .with_context(|| format!("making a folder in {}", self.folder.display()))
     }
 
-    /// Makes a finished file or folder, which lies in a draft, an entry. One that is there already stays: equal names have equal content.
+    /// Makes a finished file or folder, which lies in a draft, an entry. A file replaces one of the same name; a folder that is
+    /// there already stays, because its content is the same.
     pub fn keep(&self, kind: Kind, name: &str, made: &Path) -> Result<PathBuf> {
         let path = self.folder_of(kind).join(name);
         let keep = || -> io::Result<()> {

@@ -248,7 +248,10 @@ fn grub_images_are_reproducible_and_a_missing_file_is_named() {
         let error = grub::image(platform, &Tools::at(Path::new("/nowhere")), &config)
             .unwrap_err()
             .to_string();
-        assert!(error.starts_with("reading GRUB's /nowhere/usr/lib/grub/"), "{error}");
+        assert!(
+            error.starts_with("reading GRUB's /nowhere/usr/lib/grub/"),
+            "{error}"
+        );
     }
 }
 

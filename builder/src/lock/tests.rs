@@ -23,12 +23,19 @@ fn empty() -> (tempfile::TempDir, Lock) {
 #[test]
 fn what_was_saved_is_read_again() {
     let (dir, mut lock) = empty();
-    let set = PinnedSet::new(request(&["nginx"]), 7, vec![pin("nginx", "1.0-1"), pin("libc6", "2.4")]);
+    let set = PinnedSet::new(
+        request(&["nginx"]),
+        7,
+        vec![pin("nginx", "1.0-1"), pin("libc6", "2.4")],
+    );
     lock.put(&set, "-/kvm/x86_64");
     lock.save().unwrap();
     let again = Lock::load(dir.path()).unwrap();
     assert_eq!(again, lock);
-    assert_eq!(again.find(&request(&["nginx"])).unwrap().packages, [pin("libc6", "2.4"), pin("nginx", "1.0-1")]);
+    assert_eq!(
+        again.find(&request(&["nginx"])).unwrap().packages,
+        [pin("libc6", "2.4"), pin("nginx", "1.0-1")]
+    );
     assert!(again.find(&request(&["nginx", "vim"])).is_none());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
@@ -37,7 +44,11 @@ fn what_was_saved_is_read_again() {
 fn a_set_that_no_image_uses_goes() {
     let (_dir, mut lock) = empty();
     let old = PinnedSet::new(request(&["nginx"]), 7, vec![pin("nginx", "1.0-1")]);
-    let new = PinnedSet::new(request(&["nginx", "vim"]), 8, vec![pin("nginx", "1.0-1"), pin("vim", "9")]);
+    let new = PinnedSet::new(
+        request(&["nginx", "vim"]),
+        8,
+        vec![pin("nginx", "1.0-1"), pin("vim", "9")],
+    );
     lock.put(&old, "a");
     lock.put(&old, "b");
     lock.put(&new, "a");
@@ -55,8 +66,14 @@ fn a_set_that_no_image_uses_goes() {
 fn a_difference_names_what_came_went_and_changed() {
     let (_dir, mut old) = empty();
     let mut new = old.clone();
-    old.put(&PinnedSet::new(request(&[]), 1, vec![pin("a", "1"), pin("b", "1"), pin("c", "1")]), "x");
-    new.put(&PinnedSet::new(request(&[]), 1, vec![pin("b", "2"), pin("c", "1"), pin("d", "1")]), "x");
+    old.put(
+        &PinnedSet::new(request(&[]), 1, vec![pin("a", "1"), pin("b", "1"), pin("c", "1")]),
+        "x",
+    );
+    new.put(
+        &PinnedSet::new(request(&[]), 1, vec![pin("b", "2"), pin("c", "1"), pin("d", "1")]),
+        "x",
+    );
     assert_eq!(old.difference(&new), ["- a 1", "  b 1 -> 2", "+ d 1"]);
 }
 
@@ -65,7 +82,10 @@ fn a_damaged_file_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     for (text, why) in [
         ("<<<<<<< HEAD\n", "expected value at line 1"),
-        ("{ \"note\": \"\", \"version\": 2, \"sets\": [] }", "it is of version 2"),
+        (
+            "{ \"note\": \"\", \"version\": 2, \"sets\": [] }",
+            "it is of version 2",
+        ),
         (
             "{ \"note\": \"\", \"version\": 1, \"sets\": [{ \"base\": \"b\", \"arch\": \"a\", \"purpose\": \"system\", \
              \"asked\": [], \"used_by\": [], \"date\": 1, \"packages\": [\"../x 1 a 1 b c\"] }] }",
@@ -75,7 +95,10 @@ fn a_damaged_file_says_what_to_do() {
         fs::write(dir.path().join(LOCK_FILE), text).unwrap();
         let error = Lock::load(dir.path()).unwrap_err();
         let said = error.to_string();
-        assert!(said.contains(&why.replace('\\', "")) && said.contains("or delete it"), "{said}");
+        assert!(
+            said.contains(&why.replace('\\', "")) && said.contains("or delete it"),
+            "{said}"
+        );
         assert!(error.downcast_ref::<InputError>().is_some());
     }
 }

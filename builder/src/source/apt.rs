@@ -161,14 +161,28 @@ impl Apt {
     ///
     /// # Errors
     /// When the packages can't be installed together; the error has APT's reasons.
-    pub fn choose(&self, asked: &[String], whole: bool, prefer: &BTreeMap<String, String>) -> Result<Vec<Pin>> {
+    pub fn choose(
+        &self,
+        asked: &[String],
+        whole: bool,
+        prefer: &BTreeMap<String, String>,
+    ) -> Result<Vec<Pin>> {
         let mut preferences = String::new();
         for (name, version) in prefer {
-            write!(preferences, "Package: {name}\nPin: version {version}\nPin-Priority: {PINNED}\n\n")?;
+            write!(
+                preferences,
+                "Package: {name}\nPin: version {version}\nPin-Priority: {PINNED}\n\n"
+            )?;
         }
         fs::write(self.folder.join("preferences"), preferences)?;
         let mut install = self.get();
-        install.args(["install", "--print-uris", "--yes", "-qq", "--no-install-recommends"]);
+        install.args([
+            "install",
+            "--print-uris",
+            "--yes",
+            "-qq",
+            "--no-install-recommends",
+        ]);
         install.args(INDISPENSABLE.iter().filter(|_| whole)).args(asked);
         let outcome = command::stdout_of(&mut install);
         fs::write(self.folder.join("preferences"), "")?;
@@ -243,12 +257,19 @@ impl Apt {
         // A package moves from the security archive to the main one with a release, and keeps its path.
         for uri in uris {
             // "file:" would leave the file where it is.
-            let uri = uri.strip_prefix("file:").map_or(uri.to_string(), |path| format!("copy:{path}"));
+            let uri = uri
+                .strip_prefix("file:")
+                .map_or(uri.to_string(), |path| format!("copy:{path}"));
             let mut helper = Command::new(HELPER);
-            helper.env("APT_CONFIG", self.folder.join("apt.conf")).env("LC_ALL", "C.UTF-8");
+            helper
+                .env("APT_CONFIG", self.folder.join("apt.conf"))
+                .env("LC_ALL", "C.UTF-8");
             helper.arg("download-file");
             for (pin, place) in &missing {
-                helper.arg(format!("{uri}/{}", pin.path)).arg(place).arg(format!("SHA256:{}", pin.sha256));
+                helper
+                    .arg(format!("{uri}/{}", pin.path))
+                    .arg(place)
+                    .arg(format!("SHA256:{}", pin.sha256));
             }
             let Err(error) = command::run(&mut helper) else {
                 return Ok(());
@@ -264,8 +285,13 @@ impl Apt {
             return Ok(());
         };
         let said = format!("{error:#}");
-        let names: Vec<_> = missing.iter().map(|(pin, _)| format!("{} {}", pin.name, pin.version)).collect();
-        let gone = ["404 ", "File not found", "Failed to stat"].iter().any(|words| said.contains(words));
+        let names: Vec<_> = missing
+            .iter()
+            .map(|(pin, _)| format!("{} {}", pin.name, pin.version))
+            .collect();
+        let gone = ["404 ", "File not found", "Failed to stat"]
+            .iter()
+            .any(|words| said.contains(words));
         if gone && !command::is_disk_full(&said) {
             bail!(InputError::plain(format!(
                 "{} can't be had any more from {}: archives keep the newest versions only; \"genpack update\" chooses \
@@ -317,7 +343,11 @@ fn lock(folder: &Path, how: FlockArg) -> Result<Flock<File>, Errno> {
 
 /// What can't be removed is in nobody's way: APT goes on with it or begins again.
 fn empty_unfinished(folder: &Path) {
-    for entry in fs::read_dir(folder.join(UNFINISHED)).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(folder.join(UNFINISHED))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let _ = fs::remove_file(entry.path());
     }
 }

@@ -21,7 +21,13 @@ use crate::{command, hash, room};
 /// Raised when the way in which trees are made changes, so that older ones are not used.
 const FORMAT: u32 = 2;
 /// Programs that make an image. They come from the base and not from the host, so that every host makes the same.
-const TOOLS: [&str; 5] = ["base-files", "grub-common", "grub-efi-amd64-bin", "grub-pc-bin", "kmod"];
+const TOOLS: [&str; 5] = [
+    "base-files",
+    "grub-common",
+    "grub-efi-amd64-bin",
+    "grub-pc-bin",
+    "kmod",
+];
 
 /// A Debian suite for one architecture.
 pub struct Debian {
@@ -62,7 +68,13 @@ impl Debian {
         ];
         if !wanted.buildtime.is_empty() {
             let mut asked = wanted.packages.clone();
-            asked.extend(wanted.buildtime.iter().filter(|name| !wanted.packages.contains(name)).cloned());
+            asked.extend(
+                wanted
+                    .buildtime
+                    .iter()
+                    .filter(|name| !wanted.packages.contains(name))
+                    .cloned(),
+            );
             requests.push(request(Purpose::Build, &asked));
         }
         requests
@@ -70,11 +82,21 @@ impl Debian {
 
     fn open_apt(&self, stage: &Stage) -> Result<Apt> {
         let archives = apt::archives(&self.suite, self.mirror.as_ref())?;
-        Apt::open(&self.cache.folder_of(Kind::Lists), self.arch.debian, archives, stage)
+        Apt::open(
+            &self.cache.folder_of(Kind::Lists),
+            self.arch.debian,
+            archives,
+            stage,
+        )
     }
 
     /// Asks the archives for all sets that are missing.
-    fn choose(&self, missing: &[SetRequest], prefer: &BTreeMap<String, String>, stage: &Stage) -> Result<Vec<PinnedSet>> {
+    fn choose(
+        &self,
+        missing: &[SetRequest],
+        prefer: &BTreeMap<String, String>,
+        stage: &Stage,
+    ) -> Result<Vec<PinnedSet>> {
         let apt = self.open_apt(stage)?;
         if let Some(reason) = apt.update()? {
             stage.note(&format!(
@@ -163,7 +185,10 @@ impl Debian {
         self.make_archive(set, archive.path())?;
         let sources = archive.path().join("sources.list");
         // What is in there has been verified against the archives' signatures when it was chosen, and by its hash since.
-        fs::write(&sources, format!("deb [trusted=yes] copy://{} ./\n", archive.path().display()))?;
+        fs::write(
+            &sources,
+            format!("deb [trusted=yes] copy://{} ./\n", archive.path().display()),
+        )?;
         let mut mmdebstrap = Command::new("mmdebstrap");
         // In the sandbox we are root, whoever we are outside. The check for mounts assumes a sysfs of its own.
         mmdebstrap.args([
@@ -177,7 +202,8 @@ impl Debian {
         mmdebstrap.arg(format!("--architectures={}", self.arch.debian));
         mmdebstrap.arg(format!("--include={}", set.request.asked.join(",")));
         mmdebstrap.arg(&self.suite).arg(root).arg(&sources);
-        command::run(&mut mmdebstrap).with_context(|| format!("installing {} packages", set.packages.len()))?;
+        command::run(&mut mmdebstrap)
+            .with_context(|| format!("installing {} packages", set.packages.len()))?;
         Ok(())
     }
 
@@ -191,16 +217,28 @@ impl Debian {
     fn make_kernel(&self, set: &PinnedSet, root: &Path) -> Result<()> {
         let pin = set.packages.first().context("no kernel was chosen")?;
         let unpacked = tempfile::tempdir_in(root).context("making a folder for the kernel")?;
-        command::run(Command::new("dpkg-deb").arg("-x").arg(self.deb(pin)).arg(unpacked.path()))?;
-        let release = pin.name.strip_prefix("linux-image-").unwrap_or(&pin.name).to_string();
+        command::run(
+            Command::new("dpkg-deb")
+                .arg("-x")
+                .arg(self.deb(pin))
+                .arg(unpacked.path()),
+        )?;
+        let release = pin
+            .name
+            .strip_prefix("linux-image-")
+            .unwrap_or(&pin.name)
+            .to_string();
         let modules = ["usr/lib/modules", "lib/modules"].map(|dir| unpacked.path().join(dir).join(&release));
         let Some(modules) = modules.iter().find(|dir| dir.is_dir()) else {
             bail!("the package {} has no modules for {release}", pin.name);
         };
         fs::create_dir(root.join("modules"))?;
         fs::rename(modules, root.join("modules").join(&release))?;
-        fs::rename(unpacked.path().join(format!("boot/vmlinuz-{release}")), root.join("vmlinuz"))
-            .with_context(|| format!("taking the kernel out of {}", pin.name))?;
+        fs::rename(
+            unpacked.path().join(format!("boot/vmlinuz-{release}")),
+            root.join("vmlinuz"),
+        )
+        .with_context(|| format!("taking the kernel out of {}", pin.name))?;
         let info = KernelInfo {
             release,
             package: InstalledPackage {
@@ -217,7 +255,11 @@ impl Debian {
 impl Source for Debian {
     fn pin(&mut self, wanted: &Wanted, lock: &mut Lock, stage: &Stage) -> Result<()> {
         let requests = self.requests(wanted);
-        let mut sets: Vec<_> = requests.iter().filter_map(|request| lock.find(request)).cloned().collect();
+        let mut sets: Vec<_> = requests
+            .iter()
+            .filter_map(|request| lock.find(request))
+            .cloned()
+            .collect();
         let missing: Vec<_> = requests
             .into_iter()
             .filter(|request| sets.iter().all(|set| set.request != *request))
@@ -255,7 +297,11 @@ impl Source for Debian {
             return Ok(());
         }
         let bytes: u64 = missing.values().map(|pin| pin.size).sum();
-        stage.note(&format!("{} packages to fetch, {:.1} MB", missing.len(), bytes as f64 / 1e6));
+        stage.note(&format!(
+            "{} packages to fetch, {:.1} MB",
+            missing.len(),
+            bytes as f64 / 1e6
+        ));
         // On a full disk APT waits for ever.
         if room::left(self.cache.folder()).is_some_and(|left| left < bytes + bytes / 4) {
             bail!("fetching packages: {}", nix::errno::Errno::ENOSPC.desc());

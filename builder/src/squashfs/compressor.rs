@@ -2,6 +2,7 @@
 
 use super::{
     Compression, Options,
+    blocks::remembering,
     objects::{Object, describe},
 };
 use anyhow::{Context, Result};
@@ -37,6 +38,10 @@ impl Compressors {
         if options.compression == Compression::Lz4 {
             make_lz4_shrink(&compressor);
         }
+        let compressor = match &options.blocks {
+            Some(blocks) => remembering(compressor, blocks.clone())?,
+            None => compressor,
+        };
         Ok(Self {
             compressor,
             decompressor: create(flags | sys::SQFS_COMP_FLAG_UNCOMPRESS)?,

@@ -8,6 +8,7 @@
 //! extended attributes `security.capability` and `user.*`. Dropped: sockets (a running program makes its own) and
 //! all other extended attributes, for instance the build host's POSIX ACLs and security labels.
 
+mod blocks;
 mod compressor;
 mod objects;
 mod output;
@@ -17,12 +18,14 @@ mod tree;
 mod writer;
 
 use anyhow::{Context, Result, ensure};
+pub use blocks::Blocks;
 use std::{
     collections::BTreeMap,
     fs::File,
     io::Read,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 use tree::{Kind, Tree};
@@ -71,6 +74,8 @@ pub struct Options {
     pub exclude: Vec<PathBuf>,
     /// Owners that differ from the tree's, by path relative to the tree.
     pub owners: BTreeMap<PathBuf, Owner>,
+    /// Blocks of earlier images with the same compression and block size.
+    pub blocks: Option<Arc<Blocks>>,
 }
 
 impl Default for Options {
@@ -85,6 +90,7 @@ impl Default for Options {
             epoch: 0,
             exclude: Vec::new(),
             owners: BTreeMap::new(),
+            blocks: None,
         }
     }
 }

@@ -47,7 +47,10 @@ impl AccountLines {
         for (file, before) in &self.0 {
             let after = &later.0[file];
             let without = |from: &[String], other: &[String]| -> Vec<String> {
-                from.iter().filter(|line| !other.contains(line)).cloned().collect()
+                from.iter()
+                    .filter(|line| !other.contains(line))
+                    .cloned()
+                    .collect()
             };
             let change = Change {
                 removed: without(before, after),

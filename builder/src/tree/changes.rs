@@ -66,7 +66,9 @@ impl Snapshot {
     pub fn changes(&self, root: &Path) -> Result<Changes> {
         let mut now = BTreeMap::new();
         scan(root, Path::new(""), &mut now)?;
-        let written = now.iter().filter(|(path, stamp)| self.stamps.get(*path) != Some(stamp));
+        let written = now
+            .iter()
+            .filter(|(path, stamp)| self.stamps.get(*path) != Some(stamp));
         let removed = self.stamps.keys().filter(|path| !now.contains_key(*path));
         Ok(Changes {
             written: written.map(|(path, _)| path.clone()).collect(),
@@ -99,15 +101,26 @@ fn scan(root: &Path, relative: &Path, stamps: &mut BTreeMap<PathBuf, Stamp>) -> 
         if relative.to_str().is_some_and(left_out) {
             continue;
         }
-        let metadata = entry.metadata().with_context(|| format!("reading {}", entry.path().display()))?;
+        let metadata = entry
+            .metadata()
+            .with_context(|| format!("reading {}", entry.path().display()))?;
         let is_folder = metadata.is_dir();
-        let content = (metadata.ino(), metadata.size(), metadata.ctime(), metadata.ctime_nsec());
+        let content = (
+            metadata.ino(),
+            metadata.size(),
+            metadata.ctime(),
+            metadata.ctime_nsec(),
+        );
         stamps.insert(
             relative.clone(),
             Stamp {
                 is_folder,
                 own: (metadata.mode(), metadata.uid(), metadata.gid()),
-                content: if is_folder { (metadata.ino(), 0, 0, 0) } else { content },
+                content: if is_folder {
+                    (metadata.ino(), 0, 0, 0)
+                } else {
+                    content
+                },
             },
         );
         if is_folder {
@@ -163,9 +176,18 @@ impl Changes {
         fs::write(layer.join(REMOVED), names(&self.removed))?;
         fs::write(layer.join(ACCOUNTS), serde_json::to_string(&self.accounts)?)?;
         let mut tar = Command::new("tar");
-        tar.args(["--create", "--numeric-owner", "--no-recursion", "--null", "--verbatim-files-from"]);
+        tar.args([
+            "--create",
+            "--numeric-owner",
+            "--no-recursion",
+            "--null",
+            "--verbatim-files-from",
+        ]);
         tar.args(["--xattrs", "--xattrs-include=*", "--sort=name"]);
-        tar.arg("--file").arg(layer.join(FILES)).arg("--directory").arg(root);
+        tar.arg("--file")
+            .arg(layer.join(FILES))
+            .arg("--directory")
+            .arg(root);
         tar.arg("--files-from").arg(list.path());
         command::run(&mut tar).context("keeping what the scripts changed")?;
         Ok(())
@@ -175,7 +197,11 @@ impl Changes {
 /// Does the changes of a layer that [`Changes::write`] wrote to the tree at `root`.
 pub fn apply(layer: &Path, root: &Path) -> Result<()> {
     let removed = fs::read(layer.join(REMOVED)).context("reading what the scripts removed")?;
-    for name in removed.split(|byte| *byte == 0).filter(|name| !name.is_empty()).rev() {
+    for name in removed
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty())
+        .rev()
+    {
         let path = root.join(Path::new(std::ffi::OsStr::from_bytes(name)));
         let outcome = match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(&path),
@@ -185,7 +211,8 @@ pub fn apply(layer: &Path, root: &Path) -> Result<()> {
         outcome.with_context(|| format!("removing {}", path.display()))?;
     }
     super::untar(&layer.join(FILES), root)?;
-    let accounts = fs::read_to_string(layer.join(ACCOUNTS)).context("reading what the scripts did to accounts")?;
+    let accounts =
+        fs::read_to_string(layer.join(ACCOUNTS)).context("reading what the scripts did to accounts")?;
     serde_json::from_str::<LineChanges>(&accounts)?.apply(root)
 }
 
@@ -256,12 +283,18 @@ mod tests {
         assert_eq!(fs::read_to_string(image.join("etc/changed")).unwrap(), "new");
         assert!(!image.join("etc/gone").exists() && image.join("srv/new").is_dir());
         assert_eq!(fs::read_link(image.join("etc/link")).unwrap(), Path::new("kept"));
-        assert_eq!(fs::metadata(image.join("usr/lib/mode")).unwrap().mode() & 0o7777, 0o4750);
+        assert_eq!(
+            fs::metadata(image.join("usr/lib/mode")).unwrap().mode() & 0o7777,
+            0o4750
+        );
         for left_out in ["usr/include", "run/pid", "etc/ld.so.cache"] {
             assert!(!image.join(left_out).exists(), "{left_out}");
         }
         assert_eq!(before.changes(&build).unwrap(), changes);
-        assert_eq!(Snapshot::of(&build).unwrap().changes(&build).unwrap(), Changes::default());
+        assert_eq!(
+            Snapshot::of(&build).unwrap().changes(&build).unwrap(),
+            Changes::default()
+        );
     }
 
     #[test]

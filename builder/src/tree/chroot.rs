@@ -108,15 +108,24 @@ impl Chroot {
             command.arg(format!("--groups={}", groups.join(",")));
         }
         command.arg(&self.root).arg(program).args(arguments);
-        command.env_clear().envs(environment.iter().copied()).envs(ENVIRONMENT);
-        command.env("HOME", &account.home).env("USER", &account.name).env("LOGNAME", &account.name);
+        command
+            .env_clear()
+            .envs(environment.iter().copied())
+            .envs(ENVIRONMENT);
+        command
+            .env("HOME", &account.home)
+            .env("USER", &account.name)
+            .env("LOGNAME", &account.name);
         command::run(&mut command).map(drop)
     }
 }
 
 /// What every program of the tree finds in its environment, beside what is given to it.
 const ENVIRONMENT: [(&str, &str); 6] = [
-    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+    (
+        "PATH",
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    ),
     ("LC_ALL", "C.UTF-8"),
     ("TZ", "UTC"),
     ("SHELL", "/bin/sh"),
@@ -148,13 +157,17 @@ impl Account {
 
     /// Finds an account of a tree (passwd(5), group(5)).
     pub fn find(root: &Path, name: &str) -> Result<Option<Account>> {
-        let passwd = fs::read_to_string(root.join("etc/passwd")).context("reading /etc/passwd of the tree")?;
+        let passwd =
+            fs::read_to_string(root.join("etc/passwd")).context("reading /etc/passwd of the tree")?;
         let group = fs::read_to_string(root.join("etc/group")).context("reading /etc/group of the tree")?;
         let fields = |line: &str| line.split(':').map(String::from).collect::<Vec<_>>();
         let Some(account) = passwd.lines().map(fields).find(|f| f[0] == name && f.len() > 5) else {
             return Ok(None);
         };
-        let groups = group.lines().map(fields).filter(|f| f.len() > 3 && f[3].split(',').any(|member| member == name));
+        let groups = group
+            .lines()
+            .map(fields)
+            .filter(|f| f.len() > 3 && f[3].split(',').any(|member| member == name));
         Ok(Some(Account {
             name: name.to_string(),
             uid: account[2].parse().context("reading a user's number")?,
@@ -190,9 +203,16 @@ mod tests {
         fs::create_dir(dir.path().join("etc")).unwrap();
         let text = "root:x:0:0::/root:/bin/sh\nop:x:1500:1500::/home/op:/bin/bash\n";
         fs::write(dir.path().join("etc/passwd"), text).unwrap();
-        fs::write(dir.path().join("etc/group"), "adm:x:4:syslog,op\nop:x:1500:\nopera:x:9:opera\n").unwrap();
+        fs::write(
+            dir.path().join("etc/group"),
+            "adm:x:4:syslog,op\nop:x:1500:\nopera:x:9:opera\n",
+        )
+        .unwrap();
         let op = Account::find(dir.path(), "op").unwrap().unwrap();
-        assert_eq!((op.uid, op.gid, op.groups.as_slice(), op.home.as_str()), (1500, 1500, &[4][..], "/home/op"));
+        assert_eq!(
+            (op.uid, op.gid, op.groups.as_slice(), op.home.as_str()),
+            (1500, 1500, &[4][..], "/home/op")
+        );
         assert_eq!(Account::find(dir.path(), "o").unwrap(), None);
     }
 }

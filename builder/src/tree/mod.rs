@@ -33,8 +33,15 @@ const NO_DEVICES: &str = "--exclude=./dev/*";
 /// Packs the tree at `root` into a tar file that is the same for every tree with the same content.
 pub fn tar(root: &Path, tar: &Path) -> Result<()> {
     let mut command = Command::new("tar");
-    command.args(["--create", "--sort=name", NO_DEVICES]).args(AS_THEY_ARE);
-    command.arg("--file").arg(tar).arg("--directory").arg(root).arg(".");
+    command
+        .args(["--create", "--sort=name", NO_DEVICES])
+        .args(AS_THEY_ARE);
+    command
+        .arg("--file")
+        .arg(tar)
+        .arg("--directory")
+        .arg(root)
+        .arg(".");
     crate::command::run(&mut command).context("keeping a tree")?;
     Ok(())
 }
@@ -49,7 +56,12 @@ pub fn untar(tar: &Path, root: &Path) -> Result<()> {
         "--keep-directory-symlink",
         NO_DEVICES,
     ]);
-    command.args(AS_THEY_ARE).arg("--file").arg(tar).arg("--directory").arg(root);
+    command
+        .args(AS_THEY_ARE)
+        .arg("--file")
+        .arg(tar)
+        .arg("--directory")
+        .arg(root);
     crate::command::run(&mut command).context("unpacking a tree")?;
     Ok(())
 }
@@ -58,5 +70,7 @@ pub fn untar(tar: &Path, root: &Path) -> Result<()> {
 pub fn renew_library_cache(root: &Path) -> Result<()> {
     // With -X it touches no links, and without an auxiliary cache there is nothing of this machine in it.
     let chroot = chroot::Chroot::enter(root)?;
-    chroot.run("/sbin/ldconfig", &["-X", "-i"], &[]).context("renewing the cache of libraries")
+    chroot
+        .run("/sbin/ldconfig", &["-X", "-i"], &[])
+        .context("renewing the cache of libraries")
 }

@@ -75,7 +75,10 @@ fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let entry = entry.with_context(|| format!("reading {}", folder.display()))?;
         let Ok(name) = entry.file_name().into_string() else {
-            bail!(InputError::plain(format!("the name of {} is not UTF-8", entry.path().display())));
+            bail!(InputError::plain(format!(
+                "the name of {} is not UTF-8",
+                entry.path().display()
+            )));
         };
         found.push((name, entry.path()));
     }
@@ -106,7 +109,11 @@ pub fn run(
     }
     for script in scripts {
         // Users of the system run them, too, whatever the modes are where the developer keeps them.
-        for path in script.path.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+        for path in script
+            .path
+            .ancestors()
+            .filter(|path| !path.as_os_str().is_empty())
+        {
             fs::set_permissions(inside.join(path), fs::Permissions::from_mode(0o755))?;
         }
         run_script(&chroot, root, script, environment)
@@ -170,7 +177,9 @@ mod tests {
             .into_iter()
             .map(|s| (s.path.display().to_string(), s.user, s.interpreter))
             .collect();
-        let want = |path: &str, user: Option<&str>, interpreter| (path.to_string(), user.map(String::from), interpreter);
+        let want = |path: &str, user: Option<&str>, interpreter| {
+            (path.to_string(), user.map(String::from), interpreter)
+        };
         assert_eq!(
             found,
             [
@@ -188,7 +197,10 @@ mod tests {
     fn what_is_no_script_is_named() {
         let said = |dir: &tempfile::TempDir| find(dir.path()).unwrap_err().to_string();
         let text = said(&folder(&[("notes.txt", 0o644)]));
-        assert!(text.contains("notes.txt can't be run") && text.contains("chmod +x"), "{text}");
+        assert!(
+            text.contains("notes.txt can't be run") && text.contains("chmod +x"),
+            "{text}"
+        );
         let text = said(&folder(&[("op/deep/x.sh", 0o644)]));
         assert!(text.contains("is a folder in a user's folder"), "{text}");
     }

@@ -55,7 +55,10 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", dir.path().join("link")).unwrap();
         let time = |name: &str| fs::symlink_metadata(dir.path().join(name)).unwrap().mtime();
         settle_times(dir.path(), SystemTime::now() - Duration::from_secs(60), 1000).unwrap();
-        assert_eq!([time("old"), time("late"), time("link"), time("")], [100, 1000, 1000, 1000]);
+        assert_eq!(
+            [time("old"), time("late"), time("link"), time("")],
+            [100, 1000, 1000, 1000]
+        );
         // A clock that is behind: what is being built is older than the epoch.
         file("now", 500);
         settle_times(dir.path(), UNIX_EPOCH + Duration::from_secs(400), 1000).unwrap();
