@@ -152,8 +152,14 @@ pub fn pack(
 /// Feeds the contents of all regular files to the library.
 fn pack_contents(root: &Path, tree: &Tree, options: &Options, writer: &mut Writer) -> Result<()> {
     let mut buffer = vec![0; options.block_size.max(128 << 10) as usize];
+    let mut current = None;
     for (index, inode) in tree.inodes.iter().enumerate() {
         if let Kind::File { size } = inode.kind {
+            let group = group(&inode.path);
+            if current.is_some_and(|current| current != group) {
+                writer.finish_files().context("cannot pack the ends of files")?;
+            }
+            current = Some(group);
             pack_file(&root.join(&inode.path), size, index, writer, &mut buffer)
                 .with_context(|| format!("cannot pack {}", display(&inode.path)))?;
         }
@@ -161,6 +167,20 @@ fn pack_contents(root: &Path, tree: &Tree, options: &Options, writer: &mut Write
     writer
         .finish_files()
         .context("cannot pack the last blocks of the tree")
+}
+
+/// The part of the tree whose small files and ends of files share blocks. Parts that change often, or by themselves, are
+/// apart, so that a file of another length in one of them does not move the ends of all files after it.
+fn group(path: &Path) -> &Path {
+    const APART: [&str; 4] = ["usr/lib/genpack", "usr/lib", "usr", ""];
+    let prefix = APART
+        .iter()
+        .find(|prefix| path.starts_with(prefix) && path != Path::new(prefix));
+    let depth = prefix.map_or(0, |prefix| Path::new(prefix).components().count());
+    // Of /usr/lib, the folders share; what has a prefix of its own is apart from them.
+    let depth = if depth < 2 { depth + 1 } else { depth };
+    let levels = path.components().count();
+    path.ancestors().nth(levels.saturating_sub(depth)).unwrap_or(path)
 }
 
 /// Feeds one file. A file that is being changed would make the image depend on chance, so that is an error.

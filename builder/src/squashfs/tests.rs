@@ -509,3 +509,19 @@ fn blocks_of_earlier_images_are_not_compressed_again() {
         fs::write(tree.join("00"), vec![9; 300_000]).unwrap();
     }
 }
+
+#[test]
+fn what_changes_by_itself_shares_no_blocks_with_the_rest() {
+    for (path, want) in [
+        ("etc/passwd", "etc"),
+        ("etc/nginx/nginx.conf", "etc"),
+        ("usr/bin/ls", "usr/bin"),
+        ("usr/lib/x86_64-linux-gnu/libc.so.6", "usr/lib"),
+        ("usr/lib/genpack/boot/vmlinuz", "usr/lib/genpack"),
+        ("usr/local/bin/x", "usr/local"),
+        ("init", "init"),
+        ("usr/x", "usr/x"),
+    ] {
+        assert_eq!(group(Path::new(path)), Path::new(want), "{path}");
+    }
+}
