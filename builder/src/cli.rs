@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::blueprint::InputError;
+use crate::blueprint::{InputError, Problem};
 use crate::build::{self, Outputs, Request, Sources};
 use crate::draft::{Draft, manifest_of};
 use crate::source::apt;
@@ -95,6 +95,7 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
         profile: arguments.profile.clone(),
     };
     let request = Request::prepare(&sources)?;
+    warn(&request.warnings);
     if arguments.plan {
         for (number, title) in build::plan(&request).iter().enumerate() {
             println!("{}. {title}", number + 1);
@@ -136,6 +137,15 @@ fn build_here(sources: &Sources, work: &Path, outputs: &Outputs) -> Result<ExitC
             Err(error.context(room::shortage(work, &request.cache, outputs)))
         }
         outcome => outcome.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Prints warnings to standard error.
+fn warn(warnings: &[Problem]) {
+    let colours = std::io::stderr().is_terminal();
+    for warning in warnings {
+        let text = warning.render("something to look at", colours);
+        eprintln!("genpack: warning: {}", text.trim());
     }
 }
 

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 
 use super::ARCH;
-use crate::blueprint::{self, Base, Blueprint, InputError, Mirror, Profile};
+use crate::blueprint::{
+    self, Base, Blueprint, BlueprintFile, InputError, Mirror, PROFILES_DIR, Problem, Profile,
+};
 use crate::command;
 use crate::install_dirs::InstallDirs;
 use crate::progress::Stage;
@@ -43,6 +45,10 @@ pub struct Sources {
 pub struct Request {
     /// The blueprint's folder.
     pub folder: PathBuf,
+    /// The blueprint's file.
+    pub blueprint_file: PathBuf,
+    /// What the developer should know of the blueprint.
+    pub warnings: Vec<Problem>,
     /// The blueprint.
     pub blueprint: Blueprint,
     /// The profile with everything that it inherits.
@@ -64,15 +70,18 @@ impl Request {
     pub fn prepare(sources: &Sources) -> Result<Request> {
         let dirs = InstallDirs::of_running_program()?;
         let folder = sources.folder.clone();
-        let blueprint = blueprint::load(&folder)?;
+        let file = BlueprintFile::load(&folder)?;
+        let blueprint = file.resolve(ARCH.genpack, None)?;
         let name = sources.profile.as_deref().unwrap_or(&blueprint.profile);
-        let profile = blueprint::load_profile(name, &[folder.join("profiles"), dirs.profiles()])?;
+        let profile = blueprint::load_profile(name, &[folder.join(PROFILES_DIR), dirs.profiles()])?;
         let packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
         Ok(Request {
             mirror: named_mirror(&blueprint)?,
             epoch: epoch()?,
             cache: cache_folder()?,
             folder,
+            blueprint_file: file.path().to_path_buf(),
+            warnings: file.warnings().to_vec(),
             blueprint,
             profile,
             packages,
@@ -98,9 +107,12 @@ impl Request {
         Ok(())
     }
 
-    /// Returns the file name of the image when the command line gives none.
+    /// Returns the file of the image when the command line gives none.
     pub fn default_output(&self) -> PathBuf {
-        PathBuf::from(format!("{}-{}.img", self.blueprint.name, self.profile.name))
+        match &self.blueprint.outfile {
+            Some(file) => file.as_path().to_path_buf(),
+            None => PathBuf::from(format!("{}-{}.img", self.blueprint.name, self.profile.name)),
+        }
     }
 
     /// Opens the package source.

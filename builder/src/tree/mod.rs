@@ -1,5 +1,6 @@
 //! The tree of files that becomes the system image, from the source's tar file to its last touch.
 
+mod accounts;
 mod chroot;
 mod customise;
 mod facts;

@@ -1,0 +1,116 @@
+//! Groups and users of a blueprint, made inside the tree with groupadd(8) and useradd(8).
+
+use anyhow::{Context, Result};
+
+use super::chroot::Chroot;
+use crate::blueprint::{Group, User};
+
+/// Makes groups, then users, each in the order of the blueprint.
+///
+/// # Errors
+/// When a name or a number is taken already, a user's group does not exist, or the tree lacks the programs.
+pub fn make_accounts(chroot: &Chroot, groups: &[Group], users: &[User]) -> Result<()> {
+    for group in groups {
+        let arguments = groupadd_arguments(group);
+        run(chroot, "groupadd", &arguments).with_context(|| format!("making the group {}", group.name))?;
+    }
+    for user in users {
+        make_user(chroot, user, groups).with_context(|| format!("making the user {}", user.name))?;
+    }
+    Ok(())
+}
+
+fn make_user(chroot: &Chroot, user: &User, groups: &[Group]) -> Result<()> {
+    run(chroot, "useradd", &useradd_arguments(user, groups))?;
+    if user.empty_password {
+        chroot.run("passwd", &["--delete", &user.name], &[])?;
+    }
+    Ok(())
+}
+
+fn run(chroot: &Chroot, program: &str, arguments: &[String]) -> Result<()> {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    chroot.run(program, &arguments, &[])
+}
+
+/// Arguments of groupadd(8).
+fn groupadd_arguments(group: &Group) -> Vec<String> {
+    let number = group.gid.map(|gid| ["--gid".to_string(), gid.to_string()]);
+    let mut arguments: Vec<_> = number.into_iter().flatten().collect();
+    arguments.push(group.name.clone());
+    arguments
+}
+
+/// Arguments of useradd(8). Without a password the account is locked. A group of the blueprint that is called like the user
+/// is the one of the user's own, which useradd would refuse to make a second time.
+fn useradd_arguments(user: &User, groups: &[Group]) -> Vec<String> {
+    let own = groups.iter().find(|group| group.name == user.name);
+    let initial_group = user.initial_group.clone().or(own.map(|group| group.name.clone()));
+    let mut arguments = Vec::new();
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            arguments.extend([name.to_string(), value]);
+        }
+    };
+    option("--uid", user.uid.map(|uid| uid.to_string()));
+    option("--comment", user.comment.clone());
+    option("--home-dir", user.home.clone());
+    option(
+        "--shell",
+        Some(user.shell.clone().unwrap_or_else(|| "/bin/bash".into())),
+    );
+    option("--gid", initial_group);
+    let further = &user.additional_groups;
+    option("--groups", (!further.is_empty()).then(|| further.join(",")));
+    arguments.push(
+        match user.create_home {
+            true => "--create-home",
+            false => "--no-create-home",
+        }
+        .into(),
+    );
+    arguments.push(user.name.clone());
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(fields: &str) -> User {
+        serde_json::from_str(fields).unwrap()
+    }
+
+    #[test]
+    fn each_field_becomes_an_option() {
+        let op = user(
+            r#"{ "name": "op", "uid": 1500, "comment": "Operator", "home": "/srv/op", "shell": "/bin/sh",
+                "initial_group": "adm", "additional_groups": ["tty", "disk"], "create_home": false }"#,
+        );
+        assert_eq!(
+            useradd_arguments(&op, &[]).join(" "),
+            "--uid 1500 --comment Operator --home-dir /srv/op --shell /bin/sh --gid adm --groups tty,disk \
+             --no-create-home op"
+        );
+        assert_eq!(
+            useradd_arguments(&user("\"guest\""), &[]).join(" "),
+            "--shell /bin/bash --create-home guest"
+        );
+    }
+
+    #[test]
+    fn a_group_of_the_users_name_is_its_own() {
+        let groups: Vec<Group> = serde_json::from_str(r#"["other", { "name": "op", "gid": 2000 }]"#).unwrap();
+        assert_eq!(groupadd_arguments(&groups[0]), ["other"]);
+        assert_eq!(groupadd_arguments(&groups[1]), ["--gid", "2000", "op"]);
+        let op = user("\"op\"");
+        assert!(useradd_arguments(&op, &groups).join(" ").contains("--gid op"));
+        assert!(!useradd_arguments(&op, &groups[..1]).join(" ").contains("--gid"));
+        let elsewhere = user(r#"{ "name": "op", "initial_group": "adm" }"#);
+        assert!(
+            useradd_arguments(&elsewhere, &groups)
+                .join(" ")
+                .contains("--gid adm")
+        );
+    }
+}
