@@ -1,20 +1,20 @@
 //! The command line.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::blueprint::{InputError, Problem};
+use crate::blueprint::{self, InputError, Problem};
 use crate::build::{self, Outputs, Request, Sources};
 use crate::draft::{Draft, manifest_of};
 use crate::source::apt;
-use crate::{command, config, room, sandbox, vm};
+use crate::{check, command, config, room, sandbox, scaffold, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
-const INPUT_MISTAKE: u8 = 2;
+pub const INPUT_MISTAKE: u8 = 2;
 
 /// Turns a Linux OS into an appliance.
 #[derive(Parser)]
@@ -28,6 +28,16 @@ struct Arguments {
 enum Command {
     /// Build a disk image from a blueprint
     Build(BuildArguments),
+    /// Look for mistakes in a blueprint's folder without building; ends with 2 when there are any
+    Check(check::CheckArguments),
+    /// Make the folder of a new blueprint
+    Init(scaffold::InitArguments),
+    /// Print the JSON Schema of genpack.json5, for editors
+    Schema {
+        /// That of a profile's file
+        #[arg(long)]
+        profile: bool,
+    },
     /// Try an image in a virtual machine
     #[command(subcommand)]
     Vm(vm::VmCommand),
@@ -70,6 +80,9 @@ struct BuildArguments {
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Build(arguments) => build(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Init(arguments) => scaffold::run(&arguments),
+        Command::Schema { profile } => schema(profile),
         Command::Vm(command) => vm::run(&command),
         Command::Config(command) => config::run(&command),
         Command::BuildInSandbox {
@@ -128,6 +141,19 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
     Ok(code)
 }
 
+fn schema(profile: bool) -> Result<ExitCode> {
+    let schema = match profile {
+        true => blueprint::profile_schema(),
+        false => blueprint::blueprint_schema(),
+    };
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{schema:#}") {
+        // Whoever stops reading has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
+    }
+}
+
 /// Builds inside the sandbox.
 fn build_here(sources: &Sources, work: &Path, outputs: &Outputs) -> Result<ExitCode> {
     sandbox::end_with_parent();
@@ -141,7 +167,7 @@ fn build_here(sources: &Sources, work: &Path, outputs: &Outputs) -> Result<ExitC
 }
 
 /// Prints warnings to standard error.
-fn warn(warnings: &[Problem]) {
+pub fn warn(warnings: &[Problem]) {
     let colours = std::io::stderr().is_terminal();
     for warning in warnings {
         let text = warning.render("something to look at", colours);

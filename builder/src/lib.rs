@@ -2,6 +2,7 @@
 
 pub mod blueprint;
 pub mod build;
+pub mod check;
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod install_dirs;
 pub mod progress;
 pub mod room;
 pub mod sandbox;
+pub mod scaffold;
 pub mod source;
 pub mod squashfs;
 pub mod tree;

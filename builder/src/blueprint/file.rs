@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,16 +13,17 @@ use super::fields::{ARCHITECTURES, BLUEPRINT};
 use super::judge::{head, judge, nearest};
 use super::merge::merge;
 use super::node::{Entry, Node, Value};
+use super::packages::join_packages;
 use super::problems::{InputError, Problem, Source};
 use super::shape::Shape;
 use super::syntax;
-use super::types::ArtifactName;
-use super::value::Blueprint;
+use super::types::{ArtifactName, PackageName};
+use super::value::{Blueprint, DEFAULT_PROFILE};
 
 /// The blueprint's file name inside its folder.
 pub const BLUEPRINT_FILE: &str = "genpack.json5";
 /// The other name that it may have.
-const PLAIN_JSON_FILE: &str = "genpack.json";
+pub const PLAIN_JSON_FILE: &str = "genpack.json";
 
 /// A blueprint's file in which no mistake was found, for any architecture and variant.
 #[derive(Debug, Clone)]
@@ -45,8 +47,11 @@ impl BlueprintFile {
         Ok(BlueprintFile::parse(&path, text, &name_of(folder))?)
     }
 
-    /// Reads a blueprint's text. `folder_name` is its name when it has none.
-    pub(super) fn parse(path: &Path, text: String, folder_name: &str) -> Result<BlueprintFile, InputError> {
+    /// Reads a blueprint from its text. `path` is what mistakes name, and `folder_name` its name when it has none.
+    ///
+    /// # Errors
+    /// [`InputError`] with every mistake in it.
+    pub fn parse(path: &Path, text: String, folder_name: &str) -> Result<BlueprintFile, InputError> {
         let source = Source::new(path, text);
         if source.text.trim().is_empty() {
             let message = format!("{} is empty; it begins with {{ and ends with }}", source.name);
@@ -124,6 +129,27 @@ impl BlueprintFile {
         base.into_iter()
             .chain(self.variants().into_iter().map(Some))
             .collect()
+    }
+
+    /// Returns the names of the profiles that something can be built for, with the place where each is named first.
+    pub(crate) fn profiles(&self) -> Vec<(String, Option<Range<usize>>)> {
+        let mut found: Vec<(String, Option<Range<usize>>)> = Vec::new();
+        for merged in self.all_merged() {
+            let node = merged.field("profile");
+            let name = node.and_then(Node::text).unwrap_or(DEFAULT_PROFILE);
+            if !found.iter().any(|(other, _)| other == name) {
+                found.push((name.to_string(), node.map(|node| node.place.clone())));
+            }
+        }
+        found
+    }
+
+    /// Returns a problem that is not in a file as one at a place of this one.
+    pub(crate) fn blame(&self, problem: Problem, place: Option<&Range<usize>>) -> Problem {
+        match place {
+            Some(place) if problem.is_plain() => problem.moved(place.clone()).of(&self.source),
+            _ => problem,
+        }
     }
 
     fn variant_entries(&self) -> &[Entry] {
@@ -227,8 +253,40 @@ impl BlueprintFile {
                     .of(&self.source),
             );
         }
+        for merged in self.all_merged() {
+            for warning in in_the_image_anyway(&merged) {
+                let warning = warning.of(&self.source);
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+        }
         warnings
     }
+}
+
+/// Returns the packages that are there for the build only, and are in the image all the same.
+fn in_the_image_anyway(merged: &Node) -> Vec<Problem> {
+    let wanted = |field: &str| -> Vec<String> {
+        let list: Option<Vec<PackageName>> = merged.field(field).and_then(|list| list.read().ok());
+        join_packages([list.unwrap_or_default().as_slice()])
+    };
+    let (packages, for_the_build) = (wanted("packages"), wanted("buildtime_packages"));
+    let both = |node: &&Node| {
+        let name = node.text().unwrap_or_default();
+        [&packages, &for_the_build]
+            .iter()
+            .all(|list| list.iter().any(|other| other == name))
+    };
+    let list = merged.field("buildtime_packages").map_or(&[][..], Node::items);
+    let warn = |node: &Node| {
+        let label = format!(
+            "{} is in packages, too, so it stays in the image",
+            node.text().unwrap_or_default()
+        );
+        Problem::at(node.place.clone(), label).with_help("name it in one of them only")
+    };
+    list.iter().filter(both).map(warn).collect()
 }
 
 /// Returns the file in a folder that has the blueprint.

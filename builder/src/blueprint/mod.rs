@@ -17,18 +17,20 @@ mod profile;
 mod settings;
 mod shape;
 mod syntax;
+mod template;
 mod text;
 mod types;
 mod value;
 
 pub use accounts::{Group, User};
 pub use fields::ARCHITECTURES;
-pub use file::{BLUEPRINT_FILE, BlueprintFile, name_of};
+pub use file::{BLUEPRINT_FILE, BlueprintFile, PLAIN_JSON_FILE, name_of};
 pub use json_schema::{blueprint_schema, profile_schema};
 pub use packages::join_packages;
 pub use problems::{InputError, Problem, Record};
 pub use profile::{Kernel, Profile, check_profile, load_profile, names_in};
 pub use settings::OwnSections;
+pub use template::template;
 pub use types::{ArtifactName, Base, CompressionSetting, Mirror, OutFile, Output, PackageName};
 pub use value::Blueprint;
 

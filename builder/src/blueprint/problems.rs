@@ -79,6 +79,11 @@ impl Problem {
         }
     }
 
+    /// Whether no file is to blame.
+    pub fn is_plain(&self) -> bool {
+        self.source.is_none()
+    }
+
     /// Returns what is wrong, without the place.
     pub fn label(&self) -> &str {
         &self.label

@@ -68,8 +68,11 @@ pub struct Blueprint {
     pub mirror: Option<Mirror>,
 }
 
+/// The profile when none is named.
+pub const DEFAULT_PROFILE: &str = "kvm";
+
 fn default_profile() -> String {
-    "kvm".into()
+    DEFAULT_PROFILE.into()
 }
 
 fn profile<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
