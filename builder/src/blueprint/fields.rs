@@ -84,7 +84,12 @@ fn unit(text: &str) -> Result<(), String> {
             "{text:?} can't be enabled; a minus takes out packages, and not services"
         ));
     }
-    parses::<UnitName>(text)
+    match text.parse::<UnitName>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!(
+            "{text:?} can't be a unit's name, such as \"nginx\", \"getty@tty2\" or \"fstrim.timer\""
+        )),
+    }
 }
 
 static LINE: TextRule = TextRule {
@@ -314,3 +319,6 @@ static FIELDS: [Field; 20] = [
     )
     .sample("\"./genpack.schema.json\""),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -69,8 +69,7 @@ impl BlueprintFile {
         if problems.is_empty() {
             problems = file.check();
         }
-        let located = |problem: Problem| problem.of(&file.source);
-        InputError::unless_none(problems.into_iter().map(located).collect(), ())?;
+        InputError::unless_none(Problem::all_of(problems, &file.source), ())?;
         file.warnings = file.find_warnings();
         Ok(file)
     }

@@ -56,7 +56,12 @@ fn property(field: &Field) -> Value {
     if field.nullable {
         schema = json!({ "anyOf": [schema, { "type": "null" }] });
     }
-    schema["description"] = field.help.into();
+    let default = match field.default {
+        "" | "none" => String::new(),
+        _ if field.required => String::new(),
+        default => format!(" Default: {}.", default.replace('`', "")),
+    };
+    schema["description"] = format!("{}{default}", field.help).into();
     schema
 }
 

@@ -79,6 +79,12 @@ impl Problem {
         }
     }
 
+    /// Adds the file to problems that were found in it, and puts them in its order.
+    pub fn all_of(mut problems: Vec<Problem>, source: &Arc<Source>) -> Vec<Problem> {
+        problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
+        problems.into_iter().map(|problem| problem.of(source)).collect()
+    }
+
     /// Whether no file is to blame.
     pub fn is_plain(&self) -> bool {
         self.source.is_none()

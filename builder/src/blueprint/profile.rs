@@ -224,8 +224,7 @@ fn parse(path: &Path, text: String) -> Result<RawProfile, InputError> {
     }
     let tree = syntax::parse(&source.text).map_err(|problem| problem.of(&source))?;
     let problems = judge(&tree, Shape::Object(&PROFILE));
-    let problems = problems.into_iter().map(|problem| problem.of(&source)).collect();
-    InputError::unless_none(problems, ())?;
+    InputError::unless_none(Problem::all_of(problems, &source), ())?;
     tree.read()
         .map_err(|error| InputError::plain(format!("{}: {error}", source.name)))
 }

@@ -113,4 +113,61 @@ mod tests {
                 .contains("--gid adm")
         );
     }
+
+    /// The real programs in a folder that looks like a system. They ask for root before they look at anything.
+    #[test]
+    fn the_real_programs_take_what_they_are_given() {
+        let dir = tempfile::tempdir().unwrap();
+        let etc = dir.path().join("etc");
+        std::fs::create_dir(&etc).unwrap();
+        for (name, text) in [
+            ("passwd", "root:x:0:0:root:/root:/bin/bash\n"),
+            ("group", "root:x:0:\nadm:x:4:\n"),
+            ("shadow", "root:*:20000:0:99999:7:::\n"),
+            ("gshadow", "root:*::\nadm:*::\n"),
+            ("login.defs", "USERGROUPS_ENAB yes\nCREATE_HOME no\n"),
+        ] {
+            std::fs::write(etc.join(name), text).unwrap();
+        }
+        let run = |program: &str, arguments: Vec<String>| {
+            let mut command = std::process::Command::new(program);
+            command.arg("--prefix").arg(dir.path()).args(arguments);
+            crate::command::run(&mut command).unwrap();
+        };
+        let groups: Vec<Group> = serde_json::from_str(r#"["staff", { "name": "op", "gid": 2000 }]"#).unwrap();
+        let users: Vec<User> = serde_json::from_str(
+            r#"["guest", { "name": "op", "uid": 1500, "comment": "Operator, night", "home": "/srv/op", "shell": "/bin/sh",
+                "additional_groups": ["adm", "staff"], "create_home": false }]"#,
+        )
+        .unwrap();
+        groups
+            .iter()
+            .for_each(|group| run("groupadd", groupadd_arguments(group)));
+        users
+            .iter()
+            .for_each(|user| run("useradd", useradd_arguments(user, &groups)));
+        let passwd = std::fs::read_to_string(etc.join("passwd")).unwrap();
+        assert!(
+            passwd.contains("\nop:x:1500:2000:Operator, night:/srv/op:/bin/sh\n"),
+            "{passwd}"
+        );
+        assert!(
+            passwd
+                .lines()
+                .any(|line| line.starts_with("guest:x:") && line.ends_with(":/home/guest:/bin/bash")),
+            "{passwd}"
+        );
+        let group = std::fs::read_to_string(etc.join("group")).unwrap();
+        assert!(
+            group.contains("adm:x:4:op\n") && group.contains(":op\n") && group.contains("\nop:x:2000:"),
+            "{group}"
+        );
+        assert!(group.lines().any(|line| line.starts_with("guest:x:")), "{group}");
+        // Nobody can log in with a password.
+        let shadow = std::fs::read_to_string(etc.join("shadow")).unwrap();
+        assert!(
+            shadow.contains("op:!:") && shadow.contains("guest:!:"),
+            "{shadow}"
+        );
+    }
 }

@@ -110,8 +110,8 @@ fn every_mistake_is_found_at_once() {
     for (number, place) in [
         (1, ":2:9]"),
         (2, ":3:3]"),
-        (3, ":4:18]"),
-        (4, ":4:11]"),
+        (3, ":4:11]"),
+        (4, ":4:18]"),
         (5, ":5:16]"),
     ] {
         let (_, rest) = text.split_once(&format!("mistake {number} of 5")).unwrap();
