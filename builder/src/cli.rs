@@ -1,22 +1,16 @@
 //! The command line.
 
-use std::ffi::OsString;
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::blueprint::InputError;
-use crate::build::{self, Arch, Request, Target};
-use crate::cache::{self, Kind};
-use crate::draft::Draft;
-use crate::source::apt;
-use crate::{command, config, room, sandbox, vm};
+use crate::blueprint::{self, InputError, Problem};
+use crate::{build, cache, check, config, scaffold, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
-const INPUT_MISTAKE: u8 = 2;
+pub const INPUT_MISTAKE: u8 = 2;
 
 /// Turns a Linux OS into an appliance.
 #[derive(Parser)]
@@ -29,152 +23,78 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Build a disk image from a blueprint
-    Build(BuildArguments),
+    Build(build::command::BuildArguments),
+    /// Choose the newest versions of all packages, and say what changes
+    Update(build::update::UpdateArguments),
+    /// Look for mistakes in a blueprint's folder without building; ends with 2 when there are any
+    Check(check::CheckArguments),
+    /// Make the folder of a new blueprint
+    Init(scaffold::InitArguments),
+    /// Print the JSON Schema of genpack.json5, for editors
+    Schema {
+        /// That of a profile's file
+        #[arg(long)]
+        profile: bool,
+    },
     /// Try an image in a virtual machine
     #[command(subcommand)]
     Vm(vm::VmCommand),
-    /// Look at what builds keep for the next one, and remove it
-    #[command(subcommand)]
-    Cache(cache::command::CacheCommand),
     /// Look at settings of a device, on a card or in an image, and change them
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Look at what builds keep for the next one, and remove it
+    #[command(subcommand)]
+    Cache(cache::command::CacheCommand),
     /// The part of a build that runs in namespaces of its own
     #[command(hide = true, name = "__build-in-sandbox")]
-    BuildInSandbox {
-        folder: PathBuf,
-        #[command(flatten)]
-        target: TargetArguments,
-        #[arg(long)]
-        locked: bool,
-        products: PathBuf,
-        work: PathBuf,
-    },
-}
-
-/// Which of the images that a blueprint describes.
-#[derive(Clone, clap::Args)]
-struct TargetArguments {
-    /// Kind of machine to build for, in place of the blueprint's own
-    #[arg(long, value_name = "PROFILE")]
-    profile: Option<String>,
-    /// Architecture to build for: x86_64 or aarch64 [default: this machine's]
-    #[arg(long, value_name = "ARCH")]
-    arch: Option<Arch>,
-}
-
-impl TargetArguments {
-    fn target(&self) -> Target {
-        Target {
-            profile: self.profile.clone(),
-            arch: self.arch.unwrap_or(Arch::of_host()),
-        }
-    }
-
-    /// As one would type them.
-    fn flags(target: &Target) -> Vec<OsString> {
-        let mut flags = vec!["--arch".into(), target.arch.to_string().into()];
-        if let Some(profile) = &target.profile {
-            flags.extend(["--profile".into(), profile.into()]);
-        }
-        flags
-    }
-}
-
-#[derive(clap::Args)]
-struct BuildArguments {
-    /// Folder of the blueprint, genpack.json5
-    #[arg(default_value = ".", value_name = "DIR")]
-    folder: PathBuf,
-    #[command(flatten)]
-    target: TargetArguments,
-    /// The disk image to write [default: NAME-PROFILE.img]; OUT.manifest.json appears beside it
-    #[arg(short, long, value_name = "OUT")]
-    output: Option<PathBuf>,
-    /// Fail rather than choose versions that genpack.lock does not have
-    #[arg(long)]
-    locked: bool,
-    /// Print the stages and do nothing
-    #[arg(long)]
-    plan: bool,
+    BuildInSandbox(build::command::InSandbox),
+    /// The part of an update that runs in namespaces of its own
+    #[command(hide = true, name = "__update-in-sandbox")]
+    UpdateInSandbox(build::update::InSandbox),
 }
 
 /// Runs the program and returns its exit status: 0, 1 when something failed, 2 for a mistake in the input, 130 when
 /// interrupted.
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Build(arguments) => build(&arguments),
-        Command::Vm(command) => vm::run(&command),
+        Command::Build(arguments) => build::command::run(&arguments),
+        Command::Update(arguments) => build::update::run(&arguments),
         Command::Cache(command) => cache::command::run(&command),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Init(arguments) => scaffold::run(&arguments),
+        Command::Schema { profile } => schema(profile),
+        Command::Vm(command) => vm::run(&command),
         Command::Config(command) => config::run(&command),
-        Command::BuildInSandbox {
-            folder,
-            target,
-            locked,
-            products,
-            work,
-        } => build_here(&folder, &target.target(), locked, &work, &products),
+        Command::BuildInSandbox(inside) => build::command::run_inside(&inside),
+        Command::UpdateInSandbox(inside) => build::update::run_inside(&inside),
     };
     outcome.unwrap_or_else(|error| report(&error))
 }
 
-fn build(arguments: &BuildArguments) -> Result<ExitCode> {
-    let target = arguments.target.target();
-    let request = Request::prepare(&arguments.folder, &target)?;
-    if arguments.plan {
-        for (number, title) in build::plan(&request).iter().enumerate() {
-            println!("{}. {title}", number + 1);
-        }
-        return Ok(ExitCode::SUCCESS);
+fn schema(profile: bool) -> Result<ExitCode> {
+    let schema = match profile {
+        true => blueprint::profile_schema(),
+        false => blueprint::blueprint_schema(),
+    };
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{schema:#}") {
+        // Whoever stops reading has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
     }
-    request.check_programs()?;
-    let output = arguments
-        .output
-        .clone()
-        .unwrap_or_else(|| request.default_output());
-    let signals = sandbox::catch_signals()?;
-    let draft = Draft::beside(&output)?;
-    let mut inner = vec!["__build-in-sandbox".into()];
-    inner.extend(TargetArguments::flags(&target));
-    inner.extend(arguments.locked.then(|| "--locked".into()));
-    inner.extend([
-        "--".into(),
-        std::path::absolute(&request.folder)?.into_os_string(),
-    ]);
-    inner.push(draft.folder().into());
-    let code = sandbox::run(&inner, &build::temporary_folder(), signals)?;
-    if code == ExitCode::SUCCESS {
-        for place in draft.publish()? {
-            println!("{}", place.display());
-        }
-    } else {
-        request.cache.discard_partial();
-        apt::discard_unfinished(&request.cache.folder_of(Kind::Lists));
-    }
-    Ok(code)
 }
 
-/// Builds inside the sandbox.
-fn build_here(
-    folder: &Path,
-    target: &Target,
-    locked: bool,
-    work: &Path,
-    products: &Path,
-) -> Result<ExitCode> {
-    sandbox::begin();
-    let mut request = Request::prepare(folder, target)?;
-    request.locked = locked;
-    match build::run(&request, work, products) {
-        Err(error) if command::is_disk_full(&format!("{error:#}")) => {
-            Err(error.context(room::shortage(work, request.cache.folder(), products)))
-        }
-        outcome => outcome.map(|()| ExitCode::SUCCESS),
+/// Prints warnings to standard error.
+pub fn warn(warnings: &[Problem]) {
+    let colours = std::io::stderr().is_terminal();
+    for warning in warnings {
+        let text = warning.render("something to look at", colours);
+        eprintln!("genpack: warning: {}", text.trim());
     }
 }
 
 /// Prints an error and returns the exit status that it stands for.
-fn report(error: &anyhow::Error) -> ExitCode {
+pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(mistake) = error.chain().find_map(|cause| cause.downcast_ref::<InputError>()) {
         let text = mistake.render(std::io::stderr().is_terminal());
         eprintln!("genpack: error: {}", text.trim());

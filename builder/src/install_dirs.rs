@@ -37,6 +37,19 @@ impl InstallDirs {
         self.prefix.join("share/genpack/rootfs-overlay")
     }
 
+    /// Names of the architectures that there are programs for, sorted.
+    pub fn architectures(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.prefix.join("lib/genpack"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut names: Vec<_> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// PID 1 of images, statically linked.
     pub fn init(&self, arch: &str) -> PathBuf {
         self.prefix.join("lib/genpack").join(arch).join("genpack-init")

@@ -3,6 +3,7 @@
 pub mod blueprint;
 pub mod build;
 pub mod cache;
+pub mod check;
 pub mod cli;
 pub mod command;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod lock;
 pub mod progress;
 pub mod room;
 pub mod sandbox;
+pub mod scaffold;
 pub mod source;
 pub mod sparse;
 pub mod squashfs;

@@ -25,6 +25,8 @@ const NOTE: &str = "Made by genpack. Keep this file in version control; \"genpac
 pub struct Lock {
     path: PathBuf,
     sets: Vec<PinnedSet>,
+    /// Versions of sets that are gone, to be taken again where they can.
+    hints: Vec<PinnedSet>,
     changed: bool,
 }
 
@@ -183,6 +185,7 @@ impl Lock {
         Ok(Lock {
             path,
             sets,
+            hints: Vec::new(),
             changed: false,
         })
     }
@@ -192,12 +195,11 @@ impl Lock {
         self.sets.iter().find(|set| set.request == *request)
     }
 
-    /// Returns the versions chosen so far for a base and an architecture, by package.
+    /// Returns the versions to take for a base and an architecture, by package.
     pub fn versions(&self, base: &str, arch: &str) -> BTreeMap<String, String> {
-        let sets = self
-            .sets
-            .iter()
-            .filter(|set| set.request.base == base && set.request.arch == arch);
+        // What is chosen comes after what is only to be taken again.
+        let sets = self.hints.iter().chain(&self.sets);
+        let sets = sets.filter(|set| set.request.base == base && set.request.arch == arch);
         sets.flat_map(|set| &set.packages)
             .map(|pin| (pin.name.clone(), pin.version.clone()))
             .collect()
@@ -228,13 +230,39 @@ impl Lock {
         self.changed |= self.sets != before;
     }
 
-    /// Returns a lock for the same file without any set.
-    pub fn emptied(&self) -> Lock {
+    /// Returns a lock for the same file in which nothing is chosen yet. When packages are named, the others are to stay as
+    /// they are.
+    pub fn renewal(&self, only: &[String]) -> Lock {
+        let mut hints = if only.is_empty() {
+            Vec::new()
+        } else {
+            self.sets.clone()
+        };
+        for set in &mut hints {
+            set.packages.retain(|pin| !only.contains(&pin.name));
+        }
         Lock {
             path: self.path.clone(),
             sets: Vec::new(),
-            changed: true,
+            hints,
+            changed: false,
         }
+    }
+
+    /// Whether some set has a package.
+    pub fn has(&self, package: &str) -> bool {
+        self.sets
+            .iter()
+            .flat_map(|set| &set.packages)
+            .any(|pin| pin.name == package)
+    }
+
+    /// Returns the images that the sets are for.
+    pub fn users(&self) -> BTreeSet<String> {
+        self.sets
+            .iter()
+            .flat_map(|set| set.used_by.iter().cloned())
+            .collect()
     }
 
     /// Whether something is to be written.

@@ -21,7 +21,7 @@ use signal_hook::iterator::Signals;
 use crate::command;
 
 /// Exit status of a program that Ctrl-C ended, as shells count it.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// What scripts take for the name of this machine.
 const HOST_NAME: &str = "genpack";

@@ -3,16 +3,141 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::str::FromStr;
 
 use genpack_spec::declared::{DeclaredKey, DeclaredKind, DeclaredSection};
 use genpack_spec::settings::OwnValue;
 use genpack_spec::system_ini::schema::{SECTIONS, SubjectKind};
 use genpack_spec::types::{Url, UserName};
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::text;
+use super::judge::head;
+use super::node::Node;
+use super::problems::Problem;
+use super::shape::{Field, Names, Record, Shape, TextRule, parses};
+
+/// The field `settings`.
+pub static SECTIONS_OF_ITS_OWN: Names = Names {
+    name: TextRule {
+        pattern: NAME_PATTERN,
+        check: section_name,
+    },
+    folded,
+    clash: CLASH,
+    value: Shape::Object(&SECTION),
+    empty: None,
+};
+
+const NAME_PATTERN: &str = "^[a-z][a-z0-9_]{0,39}$";
+const CLASH: &str = "are the same name to system.ini, because _ makes no difference there";
+
+static SECTION: Record = Record {
+    fields: || SECTION_FIELDS.iter().collect(),
+    refused: &[],
+    rule: None,
+};
+
+static TEXT: TextRule = TextRule {
+    pattern: "",
+    check: |_| Ok(()),
+};
+static TEXT_ITEM: Shape = Shape::Text(&TEXT);
+static USER: TextRule = TextRule {
+    pattern: "^[a-z_][a-z0-9_-]{0,31}$",
+    check: parses::<UserName>,
+};
+
+/// Fields of a section.
+pub static SECTION_FIELDS: [Field; 3] = [
+    Field::new("keys", Shape::Map(&KEYS), "Its settings, at least one.").required(),
+    Field::new(
+        "help",
+        Shape::Text(&TEXT),
+        "What the section is for, in whole sentences.",
+    ),
+    Field::new(
+        "user",
+        Shape::Text(&USER),
+        "A user of the image who may read its files when there is a secret in them.",
+    ),
+];
+
+static KEYS: Names = Names {
+    name: TextRule {
+        pattern: NAME_PATTERN,
+        check: |name| plain_name(name, "setting"),
+    },
+    folded,
+    clash: CLASH,
+    value: Shape::Object(&KEY),
+    empty: Some("a section without settings says nothing; declare at least one"),
+};
+
+static KEY: Record = Record {
+    fields: || KEY_FIELDS.iter().collect(),
+    refused: &[],
+    rule: Some(key_rule),
+};
+
+static KIND: Shape = Shape::Words(&[
+    "string", "integer", "bool", "choice", "url", "ip", "list", "secret",
+]);
+
+/// Fields of a setting.
+pub static KEY_FIELDS: [Field; 8] = [
+    Field::new("type", KIND, "What its value must be.").required(),
+    Field::new(
+        "default",
+        Shape::Literal,
+        "What holds when the setting is absent or unusable.",
+    ),
+    Field::new("help", Shape::Text(&TEXT), "What it does, in whole sentences."),
+    Field::new(
+        "example",
+        Shape::Literal,
+        "What the template shows instead of the default.",
+    ),
+    Field::new("min", Shape::Integer(i64::MIN, i64::MAX), "Smallest integer."),
+    Field::new("max", Shape::Integer(i64::MIN, i64::MAX), "Largest integer."),
+    Field::new("choices", Shape::List(&TEXT_ITEM, None), "The words of a choice."),
+    Field::new("items", KIND, "The type of each value of a list."),
+];
+
+fn section_name(name: &str) -> Result<(), String> {
+    plain_name(name, "section")?;
+    for section in SECTIONS {
+        if folded(section.name) == folded(name) {
+            return Err(format!(
+                "[{}] is a section that every device has; choose another name",
+                section.name
+            ));
+        }
+        // `[user_interface]` and `[user interface]` are the same to the reader.
+        if section.subject != SubjectKind::None && name.starts_with(&format!("{}_", section.name)) {
+            return Err(format!(
+                "[{name}] would be read as the section [{}] with a name behind it; choose another name",
+                section.name
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn plain_name(name: &str, what: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.len() > 40 || !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(good) {
+        return Err(format!(
+            "the name of a {what} has letters in lower case, digits and _, begins with a letter, and has at most 40 of \
+             them; {name:?} can't be one"
+        ));
+    }
+    Ok(())
+}
+
+/// The reader of `system.ini` takes names that differ in nothing else for the same.
+fn folded(name: &str) -> String {
+    name.replace('_', "")
+}
 
 /// Sections that a blueprint declares, in its order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -25,250 +150,133 @@ impl OwnSections {
     }
 }
 
-impl<'de> Deserialize<'de> for OwnSections {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let sections = deserializer.deserialize_map(Named::<SectionName, SectionFields>(PhantomData))?;
-        let section = |(name, fields): (SectionName, SectionFields)| DeclaredSection {
-            name: name.0,
-            help: fields.help,
-            user: fields.user,
-            keys: fields.keys,
-        };
-        Ok(OwnSections(sections.into_iter().map(section).collect()))
-    }
-}
-
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct SectionFields {
     #[serde(default)]
     help: String,
-    #[serde(default, deserialize_with = "some_user")]
     user: Option<UserName>,
-    #[serde(deserialize_with = "keys")]
-    keys: Vec<DeclaredKey>,
+    #[serde(deserialize_with = "in_order")]
+    keys: Vec<(String, KeyFields)>,
 }
 
-fn some_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserName>, D::Error> {
-    text::parse(deserializer).map(Some)
-}
-
-fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<DeclaredKey>, D::Error> {
-    let keys = deserializer.deserialize_map(Named::<KeyName, KeyBody>(PhantomData))?;
-    if keys.is_empty() {
-        return Err(D::Error::custom(
-            "a section without settings says nothing; declare at least one",
-        ));
+impl<'de> Deserialize<'de> for OwnSections {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = |(name, fields): (String, KeyFields)| {
+            let key = fields.check().map_err(|(_, why)| serde::de::Error::custom(why))?;
+            Ok(DeclaredKey { name, ..key })
+        };
+        let section = |(name, fields): (String, SectionFields)| {
+            Ok(DeclaredSection {
+                name,
+                help: fields.help,
+                user: fields.user,
+                keys: fields.keys.into_iter().map(key).collect::<Result<_, _>>()?,
+            })
+        };
+        let sections = in_order(deserializer)?;
+        let sections: Result<_, D::Error> = sections.into_iter().map(section).collect();
+        sections.map(OwnSections)
     }
-    Ok(keys
-        .into_iter()
-        .map(|(KeyName(name), KeyBody(key))| DeclaredKey { name, ..key })
-        .collect())
 }
 
-/// What two names have to differ in.
-trait Name: FromStr<Err = String> {
-    fn text(&self) -> &str;
-}
+/// Reads an object whose fields have names of the developer's choice, in their order.
+fn in_order<'de, V: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<(String, V)>, D::Error> {
+    struct InOrder<V>(PhantomData<V>);
 
-struct SectionName(String);
-struct KeyName(String);
+    impl<'de, V: Deserialize<'de>> Visitor<'de> for InOrder<V> {
+        type Value = Vec<(String, V)>;
 
-impl FromStr for SectionName {
-    type Err = String;
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("an object")
+        }
 
-    fn from_str(name: &str) -> Result<Self, String> {
-        let name = plain_name(name, "section")?;
-        for section in SECTIONS {
-            if folded(section.name) == folded(&name) {
-                return Err(format!(
-                    "[{}] is a section that every device has; choose another name",
-                    section.name
-                ));
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut found = Vec::new();
+            while let Some(entry) = map.next_entry()? {
+                found.push(entry);
             }
-            // `[user_interface]` and `[user interface]` are the same to the reader.
-            if section.subject != SubjectKind::None && name.starts_with(&format!("{}_", section.name)) {
-                return Err(format!(
-                    "[{name}] would be read as the section [{}] with a name behind it; choose another name",
-                    section.name
-                ));
-            }
-        }
-        Ok(SectionName(name))
-    }
-}
-
-impl FromStr for KeyName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        plain_name(name, "setting").map(KeyName)
-    }
-}
-
-impl Name for SectionName {
-    fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Name for KeyName {
-    fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-fn plain_name(name: &str, what: &str) -> Result<String, String> {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.len() > 40 || !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(good) {
-        return Err(format!(
-            "the name of a {what} has letters in lower case, digits and _, begins with a letter, and has at most 40 of \
-             them; {name:?} can't be one"
-        ));
-    }
-    Ok(name.to_string())
-}
-
-/// The reader of `system.ini` takes names that differ in nothing else for the same.
-fn folded(name: &str) -> String {
-    name.replace('_', "")
-}
-
-/// An object whose fields have names of the developer's choice, in their order.
-struct Named<K, V>(PhantomData<(K, V)>);
-
-impl<'de, K: Name, V: Deserialize<'de>> Visitor<'de> for Named<K, V> {
-    type Value = Vec<(K, V)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found: Vec<(K, V)> = Vec::new();
-        loop {
-            let names = found.iter().map(|(name, _)| name.text()).collect();
-            let Some(name) = map.next_key_seed(NewName::<K>(names, PhantomData))? else {
-                return Ok(found);
-            };
-            let value = map.next_value()?;
-            found.push((name, value));
+            Ok(found)
         }
     }
-}
 
-/// A name beside others; the error about it stands where the name does.
-struct NewName<'n, K>(Vec<&'n str>, PhantomData<K>);
-
-impl<'de, K: Name> DeserializeSeed<'de> for NewName<'_, K> {
-    type Value = K;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<K: Name> Visitor<'_> for NewName<'_, K> {
-    type Value = K;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<K, E> {
-        let name: K = name.parse().map_err(E::custom)?;
-        match self.0.iter().find(|other| folded(other) == folded(name.text())) {
-            Some(other) if *other == name.text() => Err(E::custom(format!("{other} is declared twice"))),
-            Some(other) => Err(E::custom(format!(
-                "system.ini takes {} and {other} for the same name, because _ makes no difference there",
-                name.text()
-            ))),
-            None => Ok(name),
-        }
-    }
+    deserializer.deserialize_map(InOrder(PhantomData))
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct KeyFields {
     #[serde(rename = "type")]
     kind: DeclaredKind,
-    #[serde(default)]
     default: Option<Literal>,
     #[serde(default)]
     help: String,
-    #[serde(default)]
     example: Option<Literal>,
-    #[serde(default)]
     min: Option<i64>,
-    #[serde(default)]
     max: Option<i64>,
     #[serde(default)]
     choices: Vec<String>,
-    #[serde(default)]
     items: Option<DeclaredKind>,
 }
 
-/// A declared setting that still lacks its name.
-struct KeyBody(DeclaredKey);
-
-impl<'de> Deserialize<'de> for KeyBody {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Body;
-
-        impl<'de> Visitor<'de> for Body {
-            type Value = KeyBody;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object that describes a setting")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<KeyBody, A::Error> {
-                let fields = KeyFields::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                fields.check().map(KeyBody).map_err(A::Error::custom)
-            }
-        }
-
-        deserializer.deserialize_map(Body)
-    }
+/// The rule for the fields of a setting together; the caret is below the field that is at fault.
+fn key_rule(node: &Node) -> Vec<Problem> {
+    let checked = match node.read::<KeyFields>() {
+        Ok(fields) => fields.check().map(drop),
+        Err(error) => Err(("type", error.to_string())),
+    };
+    let problem = |(field, why): (&str, String)| {
+        let place = node.field(field).map_or_else(|| head(node), head);
+        Problem::at(place, why)
+    };
+    checked.err().map(problem).into_iter().collect()
 }
 
 impl KeyFields {
-    fn check(self) -> Result<DeclaredKey, String> {
+    /// Returns the declared setting, which still lacks its name, or the field that is at fault and why.
+    fn check(self) -> Result<DeclaredKey, (&'static str, String)> {
         let each = self.items.unwrap_or(match self.kind {
             DeclaredKind::List => DeclaredKind::String,
             kind => kind,
         });
         if self.items.is_some() && self.kind != DeclaredKind::List {
-            return Err("items belongs to type \"list\"".into());
+            return Err(("items", "items belongs to type \"list\"".into()));
         }
         if matches!(self.items, Some(DeclaredKind::List | DeclaredKind::Secret)) {
-            return Err("the items of a list can't be lists or secrets".into());
+            return Err(("items", "the items of a list can't be lists or secrets".into()));
         }
         if (self.min.is_some() || self.max.is_some()) && each != DeclaredKind::Integer {
-            return Err("min and max belong to type \"integer\"".into());
+            let field = if self.min.is_some() { "min" } else { "max" };
+            return Err((field, "min and max belong to type \"integer\"".into()));
         }
         if let (Some(min), Some(max)) = (self.min, self.max)
             && min > max
         {
-            return Err(format!("min is {min} and max {max}: no number is in between"));
+            return Err((
+                "max",
+                format!("min is {min} and max {max}: no number is in between"),
+            ));
         }
         if self.choices.is_empty() != (each != DeclaredKind::Choice) {
-            return Err("type \"choice\" and choices: [\"one\", \"other\"] belong together".into());
+            return Err((
+                "choices",
+                "type \"choice\" and choices: [\"one\", \"other\"] belong together".into(),
+            ));
         }
         for (index, choice) in self.choices.iter().enumerate() {
-            plain_text(choice).map_err(|why| format!("choices: {why}"))?;
+            plain_text(choice).map_err(|why| ("choices", why))?;
             if self.choices[..index]
                 .iter()
                 .any(|other| other.eq_ignore_ascii_case(choice))
             {
-                return Err(format!("choices has {choice:?} twice"));
+                return Err(("choices", format!("{choice:?} is there twice")));
             }
         }
         if self.kind == DeclaredKind::Secret && self.default.is_some() {
-            return Err(
+            return Err((
+                "default",
                 "a secret has no default: it would be the same on every device, and in every image".into(),
-            );
+            ));
         }
         let rules = Rules {
             kind: each,
@@ -281,13 +289,13 @@ impl KeyFields {
             _ => rules.one(literal),
         };
         let default = self.default.as_ref().map(&value).transpose();
-        let default = default.map_err(|why| format!("default: {why}"))?;
+        let default = default.map_err(|why| ("default", why))?;
         if let Some(example) = self
             .example
             .as_ref()
             .filter(|_| self.kind != DeclaredKind::Secret)
         {
-            value(example).map_err(|why| format!("example: {why}"))?;
+            value(example).map_err(|why| ("example", why))?;
         }
         Ok(DeclaredKey {
             name: String::new(),
@@ -375,7 +383,8 @@ fn plain_text(text: &str) -> Result<(), String> {
 }
 
 /// A value as JSON5 has it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
 enum Literal {
     Bool(bool),
     Integer(i64),
@@ -393,48 +402,6 @@ impl Literal {
             Literal::Text(text) => text.clone(),
             Literal::List(items) => items.iter().map(Literal::text).collect::<Vec<_>>().join(", "),
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Literal {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyLiteral;
-
-        impl<'de> Visitor<'de> for AnyLiteral {
-            type Value = Literal;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a string, a whole number, true, false, or a list of these")
-            }
-
-            fn visit_bool<E: Error>(self, on: bool) -> Result<Literal, E> {
-                Ok(Literal::Bool(on))
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Literal, E> {
-                Ok(Literal::Integer(number))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Literal, E> {
-                let number =
-                    i64::try_from(number).map_err(|_| E::custom(format!("{number} is too large")))?;
-                Ok(Literal::Integer(number))
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Literal, E> {
-                Ok(Literal::Text(text.to_string()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Literal, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = list.next_element()? {
-                    items.push(item);
-                }
-                Ok(Literal::List(items))
-            }
-        }
-
-        deserializer.deserialize_any(AnyLiteral)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Values of blueprints and profiles that are valid once they exist.
 
 use std::fmt;
+use std::path::{Component, Path};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -29,6 +30,11 @@ macro_rules! by_text {
 pub struct ArtifactName(String);
 
 by_text!(ArtifactName);
+
+impl ArtifactName {
+    /// The rule as a regular expression.
+    pub const PATTERN: &str = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$";
+}
 
 impl FromStr for ArtifactName {
     type Err = String;
@@ -61,6 +67,9 @@ pub struct PackageName {
 by_text!(PackageName);
 
 impl PackageName {
+    /// The rule as a regular expression.
+    pub const PATTERN: &str = r"^-?[a-z0-9][a-z0-9+.-]+$";
+
     /// Returns the package's name without the minus sign.
     pub fn name(&self) -> &str {
         &self.name
@@ -107,6 +116,11 @@ pub enum Base {
 }
 
 by_text!(Base);
+
+impl Base {
+    /// The rule as a regular expression.
+    pub const PATTERN: &str = r"^debian:[a-z-]+$";
+}
 
 impl Default for Base {
     fn default() -> Self {
@@ -156,6 +170,9 @@ by_text!(CompressionSetting);
 const ZSTD_LEVELS: std::ops::RangeInclusive<u32> = 1..=22;
 
 impl CompressionSetting {
+    /// The rule as a regular expression.
+    pub const PATTERN: &str = r"^(zstd(:([1-9]|1[0-9]|2[0-2]))?|gzip|xz|lz4)$";
+
     /// Returns the setting as the packer takes it.
     pub fn value(&self) -> Compression {
         self.value
@@ -211,6 +228,11 @@ pub struct Mirror(String);
 
 by_text!(Mirror);
 
+impl Mirror {
+    /// The rule as a regular expression.
+    pub const PATTERN: &str = r"^(https?://|file:/|copy:/|mirror\+http)\S*$";
+}
+
 impl FromStr for Mirror {
     type Err = String;
 
@@ -231,4 +253,126 @@ impl fmt::Display for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The name of a profile, and so of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileName(String);
+
+by_text!(ProfileName);
+
+impl ProfileName {
+    /// The rule as a regular expression.
+    pub const PATTERN: &str = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$";
+}
+
+impl FromStr for ProfileName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(good) {
+            true => Ok(ProfileName(text.to_string())),
+            false => Err(format!(
+                "{text:?} can't be a profile's name; letters, digits, -, _ and . can"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for ProfileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a variant: part of file names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VariantName(String);
+
+by_text!(VariantName);
+
+impl VariantName {
+    /// The rule as a regular expression.
+    pub const PATTERN: &str = r"^[a-z0-9][a-z0-9_-]{0,39}$";
+}
+
+impl FromStr for VariantName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let good = |c: char| plain(c) || matches!(c, '-' | '_');
+        match text.len() <= 40 && text.starts_with(plain) && text.chars().all(good) {
+            true => Ok(VariantName(text.to_string())),
+            false => Err(format!(
+                "the name of a variant has letters in lower case, digits, - and _, and at most 40 of them; {text:?} \
+                 can't be one"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for VariantName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The file that the image is written to, seen from the current folder: a relative path that does not lead upwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutFile(String);
+
+by_text!(OutFile);
+
+impl OutFile {
+    /// The rule as a regular expression, except for its length.
+    pub const PATTERN: &str = r"^(?!/)(?!(.*/)?\.\.?(/|$))(?!.*//).*[^/]$";
+
+    /// Returns it as a path.
+    pub fn as_path(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl FromStr for OutFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Component by component it has to be the same text: no `//`, no `/` at the end, no `./`.
+        let plain: Option<Vec<_>> = Path::new(text)
+            .components()
+            .map(|component| match component {
+                Component::Normal(name) => name.to_str(),
+                _ => None,
+            })
+            .collect();
+        match plain {
+            Some(names) if !text.is_empty() && names.join("/") == text && !text.contains(['\0', '\n']) => {
+                Ok(OutFile(text.to_string()))
+            }
+            _ => Err(format!(
+                "{text:?} is not a file in the current folder or in one below it, such as \"web.img\" or \
+                 \"images/web.img\""
+            )),
+        }
+    }
+}
+
+impl fmt::Display for OutFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a build writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// A raw disk image.
+    Image,
+    /// A disk image in QEMU's own format.
+    Qcow2,
+    /// `system.img` by itself.
+    System,
 }

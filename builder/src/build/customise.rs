@@ -47,7 +47,7 @@ fn prepare(request: &Request, root: &Path) -> Result<()> {
     let agent = root.join(layout::CONFIG_AGENT.trim_start_matches('/'));
     fs::create_dir_all(agent.parent().unwrap_or(root))?;
     fs::copy(request.dirs.config_agent(request.arch.genpack), &agent).context("copying the config agent")?;
-    tree::make_accounts(root, &request.blueprint.users)?;
+    tree::make_accounts(root, &request.blueprint.groups, &request.blueprint.users)?;
     let files = request.folder.join(FILES_DIR);
     if files.is_dir() {
         tree::merge_without(&files, root, Path::new(scripts::BUILD_D))?;

@@ -67,6 +67,7 @@ impl Keys {
             &of_file(&request.dirs.config_agent(request.arch.genpack))?,
         )?;
         layer.add("files", &of_folder(&request.folder.join(FILES_DIR))?)?;
+        layer.add("groups", &request.blueprint.groups)?;
         layer.add("users", &request.blueprint.users)?;
         layer.add("commands", &request.blueprint.setup_commands)?;
         layer.add("environment", &request.environment())?;

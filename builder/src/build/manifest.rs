@@ -10,7 +10,7 @@ use genpack_spec::image::ImageInfo;
 use serde::Serialize;
 
 use super::Request;
-use crate::blueprint::{BLUEPRINT_FILE, FILES_DIR, Profile};
+use crate::blueprint::{FILES_DIR, Profile};
 use crate::hash;
 use crate::source::InstalledPackage;
 
@@ -81,12 +81,12 @@ pub fn write(
     packages: &[InstalledPackage],
     outputs: Vec<OutputFile>,
 ) -> Result<()> {
-    let blueprint = request.folder.join(BLUEPRINT_FILE);
+    let blueprint = &request.blueprint_file;
     let manifest = Manifest {
         genpack: env!("CARGO_PKG_VERSION"),
         image,
         inputs: Inputs {
-            blueprint_sha256: hash::file(&blueprint)
+            blueprint_sha256: hash::file(blueprint)
                 .with_context(|| format!("hashing {}", blueprint.display()))?,
             files: hashes(&request.folder.join(FILES_DIR))?,
             profile: &request.profile,

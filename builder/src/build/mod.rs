@@ -2,6 +2,7 @@
 
 mod arch;
 mod card;
+pub mod command;
 mod customise;
 mod disk;
 mod keys;
@@ -9,6 +10,8 @@ mod manifest;
 mod parts;
 mod request;
 mod stages;
+mod targets;
+pub mod update;
 
 pub use arch::Arch;
 pub use request::{Request, Target, temporary_folder};

@@ -6,7 +6,9 @@ use anyhow::{Result, bail};
 use nix::unistd::Uid;
 
 use super::Arch;
-use crate::blueprint::{self, Base, Blueprint, InputError, Mirror, Profile};
+use crate::blueprint::{
+    self, Base, Blueprint, BlueprintFile, InputError, Mirror, PROFILES_DIR, PackageName, Problem, Profile,
+};
 use crate::cache::Cache;
 use crate::command;
 use crate::install_dirs::InstallDirs;
@@ -28,6 +30,8 @@ const HOST_PROGRAMS: [&str; 8] = [
 /// Which of the images that a blueprint describes.
 #[derive(Debug, Clone)]
 pub struct Target {
+    /// The variant; without one the default variant, if there is one.
+    pub variant: Option<String>,
     /// The profile, in place of the blueprint's own.
     pub profile: Option<String>,
     /// The architecture.
@@ -39,6 +43,10 @@ pub struct Target {
 pub struct Request {
     /// The blueprint's folder.
     pub folder: PathBuf,
+    /// The blueprint's file.
+    pub blueprint_file: PathBuf,
+    /// What the developer should know although the blueprint can be built.
+    pub warnings: Vec<Problem>,
     /// The blueprint.
     pub blueprint: Blueprint,
     /// The profile with everything that it inherits.
@@ -65,9 +73,10 @@ impl Request {
     /// Reads blueprint and profile, and checks what can be checked without doing anything.
     pub fn prepare(folder: &Path, target: &Target) -> Result<Request> {
         let dirs = InstallDirs::of_running_program()?;
-        let blueprint = blueprint::load(folder)?;
+        let file = BlueprintFile::load(folder)?;
+        let blueprint = file.resolve(target.arch.genpack, target.variant.as_deref())?;
         let name = target.profile.as_deref().unwrap_or(&blueprint.profile);
-        let profile = blueprint::load_profile(name, &[folder.join("profiles"), dirs.profiles()])?;
+        let profile = blueprint::load_profile(name, &[folder.join(PROFILES_DIR), dirs.profiles()])?;
         let packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
         Ok(Request {
             mirror: named_mirror(&blueprint)?,
@@ -76,10 +85,16 @@ impl Request {
             cache: Cache::of_user()?,
             arch: target.arch,
             folder: folder.to_path_buf(),
+            blueprint_file: file.path().to_path_buf(),
+            warnings: file.warnings().to_vec(),
+            buildtime: blueprint
+                .buildtime_packages
+                .iter()
+                .map(PackageName::to_string)
+                .collect(),
             blueprint,
             profile,
             packages,
-            buildtime: Vec::new(),
             dirs,
         })
     }
@@ -110,9 +125,24 @@ impl Request {
         }
     }
 
-    /// Returns the file name of the image when the command line gives none.
+    /// Returns the image's file when the command line gives none: what makes it differ from the blueprint's other images
+    /// is in its name.
     pub fn default_output(&self) -> PathBuf {
-        PathBuf::from(format!("{}-{}.img", self.blueprint.name, self.profile.name))
+        if let Some(file) = &self.blueprint.outfile {
+            return file.as_path().to_path_buf();
+        }
+        let mut name = self.blueprint.name.to_string();
+        let arch = (self.arch != Arch::of_host()).then_some(self.arch.genpack);
+        for part in [self.blueprint.variant.as_deref(), Some(&self.profile.name), arch] {
+            name.extend(part.into_iter().flat_map(|part| ["-", part]));
+        }
+        PathBuf::from(name + ".img")
+    }
+
+    /// Returns what the image is called where several of one blueprint are: `VARIANT/PROFILE/ARCH`.
+    pub fn label(&self) -> String {
+        let variant = self.blueprint.variant.as_deref().unwrap_or("-");
+        format!("{variant}/{}/{}", self.profile.name, self.arch)
     }
 
     /// Whether scripts run in another tree than the one that goes into the image.
@@ -124,7 +154,7 @@ impl Request {
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         vec![
             ("ARTIFACT", self.blueprint.name.to_string()),
-            ("VARIANT", String::new()),
+            ("VARIANT", self.blueprint.variant.clone().unwrap_or_default()),
             ("PROFILE", self.profile.name.clone()),
             ("ARCH", self.arch.genpack.to_string()),
         ]
@@ -133,7 +163,7 @@ impl Request {
     /// What the image needs from its source.
     pub fn wanted(&self) -> Wanted {
         Wanted {
-            user: format!("-/{}/{}", self.profile.name, self.arch),
+            user: self.label(),
             packages: self.packages.clone(),
             buildtime: self.buildtime.clone(),
             kernel: self.profile.kernel.package.clone(),

@@ -33,6 +33,8 @@ pub fn plan(request: &Request) -> Vec<String> {
         let ending = if count == 1 { "" } else { "s" };
         (count > 0).then(|| format!("{count} {what}{ending}"))
     };
+    customise.extend(counted(blueprint.groups.len(), "group"));
+    customise.extend(counted(blueprint.groups.len(), "group"));
     customise.extend(counted(blueprint.users.len(), "user"));
     if files.is_dir() {
         customise.push(format!("{FILES_DIR}/"));

@@ -17,7 +17,8 @@ use genpack_spec::system_ini::{self, Context, Parsed, Secrets};
 use genpack_spec::text::Language;
 use genpack_spec::types::Hostname;
 
-use crate::blueprint::{self, InputError};
+use crate::blueprint::{BlueprintFile, InputError};
+use crate::build::Arch;
 use place::{Place, SettingsFile};
 
 /// Exit status when something of the file is ignored or replaced by a default.
@@ -212,7 +213,7 @@ impl Target {
         // The last digits are those of the machine.
         let named = |name: &str| format!("{name}-xxxxxx").parse().context("making a host name");
         if let Some(folder) = &image.blueprint {
-            let blueprint = blueprint::load(folder)?;
+            let blueprint = BlueprintFile::load(folder)?.resolve(Arch::of_host().genpack, None)?;
             return Ok(Target {
                 hostname: named(&blueprint.name.to_string())?,
                 facts: Facts {

@@ -102,3 +102,23 @@ fn a_damaged_file_says_what_to_do() {
         assert!(error.downcast_ref::<InputError>().is_some());
     }
 }
+
+#[test]
+fn only_the_named_packages_are_chosen_anew() {
+    let (_dir, mut lock) = empty();
+    lock.put(
+        &PinnedSet::new(request(&["a"]), 1, vec![pin("a", "1"), pin("b", "1")]),
+        "x/kvm/x86_64",
+    );
+    assert_eq!(lock.users().len(), 1);
+    assert!(lock.has("b") && !lock.has("c"));
+    assert!(lock.renewal(&[]).versions("debian:trixie", "x86_64").is_empty());
+    let some = lock.renewal(&["a".into()]);
+    assert_eq!(
+        some.versions("debian:trixie", "x86_64")
+            .into_iter()
+            .collect::<Vec<_>>(),
+        [("b".into(), "1".into())]
+    );
+    assert!(some.find(&request(&["a"])).is_none());
+}

@@ -1,10 +1,10 @@
 use super::*;
-use crate::blueprint::{Blueprint, located};
+use crate::blueprint::file::BlueprintFile;
 
 fn read(settings: &str) -> Result<Vec<DeclaredSection>, String> {
     let text = format!("{{\n  name: 'web',\n  settings: {{\n{settings}\n  }},\n}}\n");
-    located::parse::<Blueprint>(std::path::Path::new("genpack.json5"), &text)
-        .map(|blueprint| blueprint.settings.0)
+    let file = BlueprintFile::parse(std::path::Path::new("genpack.json5"), text, "web");
+    file.map(|file| file.resolve("x86_64", None).unwrap().settings.0)
         .map_err(|error| error.render(false))
 }
 
@@ -77,9 +77,9 @@ fn each_mistake_is_shown_where_it_stands() {
         (
             "    a_b: { keys: { a: { type: 'bool' } } },\n    ab: { keys: { a: { type: 'bool' } } }",
             ":5:5]",
-            "takes ab and a_b for the same name",
+            "ab and a_b are the same name to system.ini",
         ),
-        ("    k: { keys: {} }", ":4:8]", "declare at least one"),
+        ("    k: { keys: {} }", ":4:16]", "declare at least one"),
         ("    k: { }", ":4:8]", "missing field \"keys\""),
         ("    k: { kays: {} }", ":4:10]", "unknown field \"kays\""),
         (
@@ -100,7 +100,7 @@ fn each_mistake_is_shown_where_it_stands() {
         (
             "    k: { keys: { a: { type: 'boolean' } } }",
             ":4:29]",
-            "unknown variant \"boolean\"",
+            "\"boolean\" is none of \"string\", \"integer\"",
         ),
         ("    k: { keys: { a: { } } }", ":4:21]", "missing field \"type\""),
         (
@@ -110,8 +110,8 @@ fn each_mistake_is_shown_where_it_stands() {
         ),
         (
             "    k: { keys: { a: { type: 'bool', default: 'yes' } } }",
-            ":4:21]",
-            "default: \"yes\" is neither true nor",
+            ":4:46]",
+            "\"yes\" is neither true nor",
         ),
         (
             "    k: { keys: { a: { type: 'integer', default: 1.5 } } }",
@@ -120,27 +120,27 @@ fn each_mistake_is_shown_where_it_stands() {
         ),
         (
             "    k: { keys: { a: { type: 'integer', max: 3, default: 4 } } }",
-            ":4:21]",
-            "default: 4 is more than max, 3",
+            ":4:57]",
+            "4 is more than max, 3",
         ),
         (
             "    k: { keys: { a: { type: 'integer', min: 3, max: 2 } } }",
-            ":4:21]",
+            ":4:53]",
             "no number is in between",
         ),
         (
             "    k: { keys: { a: { type: 'string', min: 3 } } }",
-            ":4:21]",
+            ":4:44]",
             "belong to type \"integer\"",
         ),
         (
             "    k: { keys: { a: { type: 'string', default: 3 } } }",
-            ":4:21]",
+            ":4:48]",
             "put quotes around it",
         ),
         (
             "    k: { keys: { a: { type: 'string', default: 'a\\nb' } } }",
-            ":4:21]",
+            ":4:48]",
             "can't be written in a line",
         ),
         (
@@ -150,42 +150,42 @@ fn each_mistake_is_shown_where_it_stands() {
         ),
         (
             "    k: { keys: { a: { type: 'choice', choices: ['a', 'A'] } } }",
-            ":4:21]",
+            ":4:48]",
             "twice",
         ),
         (
             "    k: { keys: { a: { type: 'choice', choices: ['a', 'b'], default: 'c' } } }",
-            ":4:21]",
-            "default: \"c\" is none of the choices a, b",
+            ":4:69]",
+            "\"c\" is none of the choices a, b",
         ),
         (
             "    k: { keys: { a: { type: 'url', default: 'example.com' } } }",
-            ":4:21]",
+            ":4:45]",
             "does not begin with http",
         ),
         (
             "    k: { keys: { a: { type: 'list', items: 'ip', default: ['x'] } } }",
-            ":4:21]",
+            ":4:59]",
             "\"x\" is not an IP address",
         ),
         (
             "    k: { keys: { a: { type: 'list', items: 'list' } } }",
-            ":4:21]",
+            ":4:44]",
             "can't be lists or secrets",
         ),
         (
             "    k: { keys: { a: { type: 'list', default: ['a b'] } } }",
-            ":4:21]",
+            ":4:46]",
             "can't be one value of a list",
         ),
         (
             "    k: { keys: { a: { type: 'list', default: 'x' } } }",
-            ":4:21]",
+            ":4:46]",
             "x is not a list",
         ),
         (
             "    k: { keys: { a: { type: 'secret', default: 'x' } } }",
-            ":4:21]",
+            ":4:48]",
             "a secret has no default",
         ),
         ("    k: 3", ":4:8]", "an object was expected here"),

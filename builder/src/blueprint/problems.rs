@@ -1,0 +1,240 @@
+//! Mistakes in a developer's input, all that there are, each shown where it stands.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, NamedSource, SourceSpan};
+use serde::Serialize;
+
+/// A file that is read, as mistakes in it quote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As the developer named it.
+    pub name: String,
+    /// Its whole text.
+    pub text: String,
+}
+
+impl Source {
+    /// Returns the source of a text.
+    pub fn new(path: &Path, text: String) -> Arc<Source> {
+        Arc::new(Source {
+            name: path.display().to_string(),
+            text,
+        })
+    }
+}
+
+/// One mistake, or something to be warned of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    label: String,
+    help: Option<String>,
+    place: Option<Range<usize>>,
+    source: Option<Arc<Source>>,
+}
+
+impl Problem {
+    /// Returns a problem at a place of a file that [`Problem::of`] adds.
+    pub fn at(place: Range<usize>, label: impl Into<String>) -> Problem {
+        Problem {
+            place: Some(place),
+            ..Problem::plain(label)
+        }
+    }
+
+    /// Returns a problem that no single line is to blame for.
+    pub fn plain(message: impl Into<String>) -> Problem {
+        Problem {
+            label: message.into(),
+            help: None,
+            place: None,
+            source: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    pub fn with_help(self, help: impl Into<String>) -> Problem {
+        Problem {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// Gives it a place.
+    pub fn moved(self, place: Range<usize>) -> Problem {
+        Problem {
+            place: Some(place),
+            ..self
+        }
+    }
+
+    /// Adds the file that its place is in.
+    pub fn of(self, source: &Arc<Source>) -> Problem {
+        Problem {
+            source: self.place.is_some().then(|| source.clone()),
+            ..self
+        }
+    }
+
+    /// Adds the file to problems that were found in it, and puts them in its order.
+    pub fn all_of(mut problems: Vec<Problem>, source: &Arc<Source>) -> Vec<Problem> {
+        problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
+        problems.into_iter().map(|problem| problem.of(source)).collect()
+    }
+
+    /// Whether no file is to blame.
+    pub fn is_plain(&self) -> bool {
+        self.source.is_none()
+    }
+
+    /// Returns what is wrong, without the place.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Returns it as text under `heading`: file, line, and a caret below it. Without a place it is the message alone.
+    pub fn render(&self, heading: &str, colours: bool) -> String {
+        let (Some(source), Some(place)) = (&self.source, &self.place) else {
+            // Lines are not broken: they have commands and addresses that people copy.
+            let help = self.help.iter().map(|help| format!("\n  help: {help}"));
+            return self.label.clone() + &help.collect::<String>();
+        };
+        let theme = match colours {
+            true => GraphicalTheme::unicode(),
+            false => GraphicalTheme::unicode_nocolor(),
+        };
+        let shown = Shown {
+            heading: heading.to_string(),
+            help: self.help.clone(),
+            source_code: NamedSource::new(&source.name, source.text.clone()).with_language("json5"),
+            span: (place.start, place.len()).into(),
+            label: self.label.clone(),
+        };
+        let mut text = String::new();
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_links(false)
+            .with_width(100);
+        match handler.render_report(&mut text, &shown) {
+            Ok(()) => text,
+            Err(_) => self.label.clone(),
+        }
+    }
+
+    /// Returns it as programs read it; lines and columns count from 1, columns in characters.
+    pub fn record(&self) -> Record<'_> {
+        let before = self.source.as_ref().zip(self.place.as_ref());
+        let before = before.map(|(source, place)| &source.text[..place.start]);
+        let line_of = |text: &str| text.matches('\n').count() + 1;
+        let column_of = |text: &str| text.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        Record {
+            file: self.source.as_ref().map(|source| source.name.as_str()),
+            line: before.map(line_of),
+            column: before.map(column_of),
+            message: &self.label,
+            help: self.help.as_deref(),
+        }
+    }
+}
+
+/// A problem as data.
+#[derive(Debug, Serialize)]
+pub struct Record<'a> {
+    file: Option<&'a str>,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'a str,
+    help: Option<&'a str>,
+}
+
+/// What miette draws.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{heading}")]
+struct Shown {
+    heading: String,
+    #[help]
+    help: Option<String>,
+    #[source_code]
+    source_code: NamedSource<String>,
+    #[label("{label}")]
+    span: SourceSpan,
+    label: String,
+}
+
+/// Mistakes in what the developer wrote, at least one. The program ends with status 2 for these.
+#[derive(Debug, Clone)]
+pub struct InputError(Vec<Problem>);
+
+impl InputError {
+    /// Returns an error that no single line is to blame for.
+    pub fn plain(message: impl Into<String>) -> InputError {
+        InputError(vec![Problem::plain(message)])
+    }
+
+    /// Returns `value` when there are no problems, and else those.
+    pub fn unless_none<T>(problems: Vec<Problem>, value: T) -> Result<T, InputError> {
+        match problems.is_empty() {
+            true => Ok(value),
+            false => Err(InputError(problems)),
+        }
+    }
+
+    /// Returns the mistakes.
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.0
+    }
+
+    /// Returns the mistakes.
+    pub fn problems(&self) -> &[Problem] {
+        &self.0
+    }
+
+    /// Returns the error as text: every mistake, and, when its place is known, file, line, and a caret below it.
+    pub fn render(&self, colours: bool) -> String {
+        if let [only] = self.0.as_slice() {
+            return only.render(&self.to_string(), colours);
+        }
+        let count = self.0.len();
+        let one = |(index, problem): (usize, &Problem)| {
+            let heading = format!("mistake {} of {count}", index + 1);
+            match &problem.source {
+                Some(_) => problem.render(&heading, colours).trim().to_string(),
+                None => format!("× {heading}\n  {}", problem.render(&heading, colours)),
+            }
+        };
+        self.0
+            .iter()
+            .enumerate()
+            .map(one)
+            .collect::<Vec<_>>()
+            .join("\n\n")
+    }
+}
+
+impl From<Problem> for InputError {
+    fn from(problem: Problem) -> InputError {
+        InputError(vec![problem])
+    }
+}
+
+impl std::error::Error for InputError {}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [
+                Problem {
+                    source: None, label, ..
+                },
+            ] => f.write_str(label),
+            [
+                Problem {
+                    source: Some(source), ..
+                },
+            ] => write!(f, "{} can't be used", source.name),
+            several => write!(f, "there are {} mistakes", several.len()),
+        }
+    }
+}

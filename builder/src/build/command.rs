@@ -1,0 +1,179 @@
+//! `genpack build`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use super::targets::TargetArguments;
+use super::{Request, Target, temporary_folder};
+use crate::blueprint::InputError;
+use crate::cache::Kind;
+use crate::draft::Draft;
+use crate::source::apt;
+use crate::{cli, command, room, sandbox};
+
+/// What is built, and where it goes.
+#[derive(clap::Args)]
+pub struct BuildArguments {
+    /// Folder of the blueprint, genpack.json5
+    #[arg(default_value = ".", value_name = "DIR")]
+    folder: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
+    /// Build every variant for every profile and architecture
+    #[arg(long)]
+    all: bool,
+    /// The disk image to write [default: NAME-VARIANT-PROFILE.img]; other files appear beside it. With --all, their folder
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// Fail rather than choose versions that genpack.lock does not have
+    #[arg(long)]
+    locked: bool,
+    /// Print the stages and do nothing
+    #[arg(long)]
+    plan: bool,
+}
+
+/// The part that runs inside the sandbox.
+#[derive(clap::Args)]
+pub struct InSandbox {
+    folder: PathBuf,
+    #[command(flatten)]
+    target: TargetArguments,
+    #[arg(long)]
+    locked: bool,
+    products: PathBuf,
+    work: PathBuf,
+}
+
+/// Runs the command; returns the exit status.
+pub fn run(arguments: &BuildArguments) -> Result<ExitCode> {
+    if arguments.all {
+        return build_all(arguments);
+    }
+    let target = arguments.target.one()?;
+    let request = Request::prepare(&arguments.folder, &target)?;
+    cli::warn(&request.warnings);
+    if arguments.plan {
+        print_plan(&request);
+        return Ok(ExitCode::SUCCESS);
+    }
+    request.check_programs()?;
+    let output = arguments
+        .output
+        .clone()
+        .unwrap_or_else(|| request.default_output());
+    build_one(&request, &target, arguments.locked, &output)
+}
+
+fn print_plan(request: &Request) {
+    for (number, title) in super::plan(request).iter().enumerate() {
+        println!("{}. {title}", number + 1);
+    }
+}
+
+fn build_one(request: &Request, target: &Target, locked: bool, output: &Path) -> Result<ExitCode> {
+    let signals = sandbox::catch_signals()?;
+    let draft = Draft::beside(output)?;
+    let mut inner: Vec<OsString> = vec!["__build-in-sandbox".into()];
+    inner.extend(TargetArguments::flags(target));
+    inner.extend(locked.then(|| "--locked".into()));
+    inner.extend([
+        "--".into(),
+        std::path::absolute(&request.folder)?.into_os_string(),
+    ]);
+    inner.push(draft.folder().into());
+    let code = sandbox::run(&inner, &temporary_folder(), signals)?;
+    if code == ExitCode::SUCCESS {
+        for place in draft.publish()? {
+            println!("{}", place.display());
+        }
+    } else {
+        request.cache.discard_partial();
+        apt::discard_unfinished(&request.cache.folder_of(Kind::Lists));
+    }
+    Ok(code)
+}
+
+/// Builds all images, one after the other: each of them uses all processors where that helps, and what earlier ones kept.
+fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
+    let mut requests = Vec::new();
+    let mut outputs: BTreeMap<PathBuf, String> = BTreeMap::new();
+    for target in arguments.target.all(&arguments.folder)? {
+        let request = Request::prepare(&arguments.folder, &target)?;
+        let file = request.default_output();
+        let output = arguments
+            .output
+            .as_ref()
+            .map_or(file.clone(), |folder| folder.join(&file));
+        if let Some(other) = outputs.insert(output.clone(), request.label()) {
+            bail!(InputError::plain(format!(
+                "{other} and {} would both be {}; give them names of their own by outfile: in their variants, or leave \
+                 outfile: out",
+                request.label(),
+                output.display()
+            )));
+        }
+        requests.push((request, target, output));
+    }
+    if let Some((request, ..)) = requests.first() {
+        cli::warn(&request.warnings);
+    }
+    if arguments.plan {
+        for (request, ..) in &requests {
+            println!("{}", request.label());
+            print_plan(request);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (request, ..) in &requests {
+        request.check_programs()?;
+    }
+    let mut summary = Vec::new();
+    let mut worst = ExitCode::SUCCESS;
+    let count = requests.len();
+    for (number, (request, target, output)) in requests.iter().enumerate() {
+        eprintln!("({}/{count}) {}", number + 1, request.label());
+        let begun = Instant::now();
+        let code =
+            build_one(request, target, arguments.locked, output).unwrap_or_else(|error| cli::report(&error));
+        let verdict = if code == ExitCode::SUCCESS {
+            "built "
+        } else {
+            "failed"
+        };
+        summary.push(format!(
+            "{verdict} {:>7.1} s  {}  {}",
+            begun.elapsed().as_secs_f64(),
+            request.label(),
+            output.display()
+        ));
+        if code == ExitCode::from(sandbox::INTERRUPTED) {
+            return Ok(code);
+        }
+        if code != ExitCode::SUCCESS {
+            worst = code;
+        }
+    }
+    eprintln!("\n{}", summary.join("\n"));
+    Ok(worst)
+}
+
+/// Builds inside the sandbox.
+pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
+    sandbox::begin();
+    let mut request = Request::prepare(&arguments.folder, &arguments.target.one()?)?;
+    request.locked = arguments.locked;
+    match super::run(&request, &arguments.work, &arguments.products) {
+        Err(error) if command::is_disk_full(&format!("{error:#}")) => Err(error.context(room::shortage(
+            &arguments.work,
+            request.cache.folder(),
+            &arguments.products,
+        ))),
+        outcome => outcome.map(|()| ExitCode::SUCCESS),
+    }
+}
