@@ -170,7 +170,7 @@ fn build_here(sources: &Sources, work: &Path, outputs: &Outputs) -> Result<ExitC
 pub fn warn(warnings: &[Problem]) {
     let colours = std::io::stderr().is_terminal();
     for warning in warnings {
-        let text = warning.render("something to look at", colours);
+        let text = warning.render_warning(colours);
         eprintln!("genpack: warning: {}", text.trim());
     }
 }
