@@ -88,7 +88,7 @@ fn schema(profile: bool) -> Result<ExitCode> {
 pub fn warn(warnings: &[Problem]) {
     let colours = std::io::stderr().is_terminal();
     for warning in warnings {
-        let text = warning.render("something to look at", colours);
+        let text = warning.render_warning(colours);
         eprintln!("genpack: warning: {}", text.trim());
     }
 }

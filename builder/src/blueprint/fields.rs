@@ -297,7 +297,7 @@ static FIELDS: [Field; 20] = [
         "Packages, services and commands for some architectures only.",
     )
     .default("empty")
-    .sample("{ x86_64: { packages: [\"dmidecode\"] }, \"x86_64|aarch64\": { services: [] } }"),
+    .sample("{ x86_64: { packages: [\"dmidecode\"] }, \"x86_64|aarch64\": { packages: [\"usbutils\"] } }"),
     Field::new(
         "variants",
         Shape::Map(&VARIANT_NAMES),

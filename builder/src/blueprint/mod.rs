@@ -1,8 +1,8 @@
 //! What a developer writes: blueprints and profiles, from JSON5 to values without an invalid state.
 //!
-//! [`syntax`] makes a tree with places of a text. [`judge`] compares it with the tables of [`fields`], [`accounts`],
-//! [`settings`] and [`profile`], which have everything that may be said, and finds every mistake. [`merge`] joins the parts
-//! that hold for one architecture and one variant. What comes out is read into the types of [`value`].
+//! `syntax` makes a tree with places of a text. `judge` compares it with the tables of `fields`, `accounts`,
+//! `settings` and `profile`, which have everything that may be said, and finds every mistake. `merge` joins the parts
+//! that hold for one architecture and one variant. What comes out is read into the types of `value`.
 
 mod accounts;
 mod fields;

@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, NamedSource, SourceSpan};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode,
+};
 use serde::Serialize;
 
 /// A file that is read, as mistakes in it quote it.
@@ -95,9 +97,14 @@ impl Problem {
         &self.label
     }
 
+    /// Returns it as the text of a warning.
+    pub fn render_warning(&self, colours: bool) -> String {
+        self.render("worth a look", Severity::Warning, colours)
+    }
+
     /// Returns it as text under `heading`: file, line, and a caret below it. Without a place it is the message alone.
-    pub fn render(&self, heading: &str, colours: bool) -> String {
-        let (Some(source), Some(place)) = (&self.source, &self.place) else {
+    fn render(&self, heading: &str, severity: Severity, colours: bool) -> String {
+        let Some(source) = &self.source else {
             // Lines are not broken: they have commands and addresses that people copy.
             let help = self.help.iter().map(|help| format!("\n  help: {help}"));
             return self.label.clone() + &help.collect::<String>();
@@ -107,11 +114,10 @@ impl Problem {
             false => GraphicalTheme::unicode_nocolor(),
         };
         let shown = Shown {
-            heading: heading.to_string(),
-            help: self.help.clone(),
-            source_code: NamedSource::new(&source.name, source.text.clone()).with_language("json5"),
-            span: (place.start, place.len()).into(),
-            label: self.label.clone(),
+            heading,
+            severity,
+            file: NamedSource::new(&source.name, source.text.clone()).with_language("json5"),
+            problem: self,
         };
         let mut text = String::new();
         let handler = GraphicalReportHandler::new_themed(theme)
@@ -150,17 +156,34 @@ pub struct Record<'a> {
 }
 
 /// What miette draws.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error)]
 #[error("{heading}")]
-struct Shown {
-    heading: String,
-    #[help]
-    help: Option<String>,
-    #[source_code]
-    source_code: NamedSource<String>,
-    #[label("{label}")]
-    span: SourceSpan,
-    label: String,
+struct Shown<'a> {
+    heading: &'a str,
+    severity: Severity,
+    file: NamedSource<String>,
+    problem: &'a Problem,
+}
+
+impl Diagnostic for Shown<'_> {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = self.problem.help.as_ref()?;
+        Some(Box::new(help))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.file)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let place = self.problem.place.clone()?;
+        let label = LabeledSpan::new(Some(self.problem.label.clone()), place.start, place.len());
+        Some(Box::new(std::iter::once(label)))
+    }
 }
 
 /// Mistakes in what the developer wrote, at least one. The program ends with status 2 for these.
@@ -194,14 +217,20 @@ impl InputError {
     /// Returns the error as text: every mistake, and, when its place is known, file, line, and a caret below it.
     pub fn render(&self, colours: bool) -> String {
         if let [only] = self.0.as_slice() {
-            return only.render(&self.to_string(), colours);
+            return only.render(&self.to_string(), Severity::Error, colours);
         }
         let count = self.0.len();
         let one = |(index, problem): (usize, &Problem)| {
             let heading = format!("mistake {} of {count}", index + 1);
             match &problem.source {
-                Some(_) => problem.render(&heading, colours).trim().to_string(),
-                None => format!("× {heading}\n  {}", problem.render(&heading, colours)),
+                Some(_) => problem
+                    .render(&heading, Severity::Error, colours)
+                    .trim()
+                    .to_string(),
+                None => format!(
+                    "× {heading}\n  {}",
+                    problem.render(&heading, Severity::Error, colours)
+                ),
             }
         };
         self.0

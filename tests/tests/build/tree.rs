@@ -52,6 +52,11 @@ fn a_user_that_can_not_be_made_is_named() {
         &["making the user daemon", "user 'daemon' already exists"],
     );
     fails_with(
+        "groups: ['sensors', 'daemon'], users: ['op']",
+        &[],
+        &["making the group daemon", "group 'daemon' already exists"],
+    );
+    fails_with(
         "users: [{ name: 'op', additional_groups: ['of-nowhere'] }]",
         &[],
         &["making the user op", "group 'of-nowhere' does not exist"],

@@ -126,6 +126,32 @@ fn every_mistake_is_found_at_once() {
 }
 
 #[test]
+fn whatever_is_cut_out_of_a_file_the_answer_has_a_place() {
+    let text = "\u{feff}// é\r\n{ name: 'web', users: [\"a\", { name: 'b', uid: 0x10 }], arch: { 'x86_64': { packages: ['a1'] } },\n\
+                settings: { k: { keys: { é: { type: 'list', default: ['x', 'y'], items: 'ip' } } } } /* end */ }\n";
+    let places: Vec<_> = text
+        .char_indices()
+        .map(|(offset, _)| offset)
+        .chain([text.len()])
+        .collect();
+    for (index, from) in places.iter().enumerate() {
+        for to in places[index..]
+            .iter()
+            .filter(|to| **to == text.len() || **to - from < 4)
+        {
+            let cut = format!("{}{}", &text[..*from], &text[*to..]);
+            if let Err(error) = parse(&cut) {
+                let shown = error.render(false);
+                assert!(
+                    shown.contains("╰── ") || shown.contains("is empty"),
+                    "{cut}\n{shown}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_left_out_has_a_default() {
     let blueprint = blueprint("{ name: 'web' }");
     assert_eq!(blueprint.profile, "kvm");
