@@ -190,11 +190,17 @@ impl BlueprintFile {
         merged
     }
 
+    /// Returns the parts of all variants that can be built; none for the base alone.
+    fn forms(&self) -> Vec<Option<&Node>> {
+        let part = |name: &str| self.variant_entries().iter().find(|entry| entry.name == name);
+        let names = self.buildable().into_iter();
+        names.map(|name| Some(&part(name?)?.node)).collect()
+    }
+
     /// Returns the merged fields of all that can be built.
     fn all_merged(&self) -> Vec<Node> {
-        let variants = self.variant_entries().iter().map(|entry| Some(&entry.node));
-        let variants: Vec<_> = std::iter::once(None).chain(variants).collect();
-        let for_arch = |arch| variants.iter().map(move |variant| self.merged(arch, *variant));
+        let forms = self.forms();
+        let for_arch = |arch| forms.iter().map(move |form| self.merged(arch, *form));
         ARCHITECTURES.into_iter().flat_map(for_arch).collect()
     }
 
@@ -228,9 +234,8 @@ impl BlueprintFile {
 
     /// Whether something that can be built has no name of its own.
     fn lacks_name(&self) -> bool {
-        let named = |node: &Node| node.field("name").is_some();
-        let mut variants = self.variant_entries().iter();
-        !named(&self.tree) && (!variants.clone().all(|entry| named(&entry.node)) || variants.next().is_none())
+        let named = |form: Option<&Node>| form.and_then(|form| form.field("name")).is_some();
+        self.tree.field("name").is_none() && !self.forms().into_iter().all(named)
     }
 
     fn unusable_folder_name(&self) -> Option<String> {
