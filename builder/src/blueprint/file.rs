@@ -216,6 +216,9 @@ impl BlueprintFile {
         for merged in self.all_merged() {
             let mut found = judge(&merged, Shape::Object(&BLUEPRINT));
             found.extend(contradictions(&merged));
+            if found.is_empty() {
+                found = unreadable(&merged);
+            }
             for problem in found {
                 if !problems.contains(&problem) {
                     problems.push(problem);
@@ -267,6 +270,25 @@ impl BlueprintFile {
         }
         warnings
     }
+}
+
+/// Returns what the types have against a field although the table has nothing: rules that only the type of a field knows.
+fn unreadable(merged: &Node) -> Vec<Problem> {
+    let name = merged.entries().iter().find(|entry| entry.name == "name");
+    let read = |entry: &Entry| {
+        // The name alone must be there; with it every field can be read by itself.
+        let fields = name
+            .filter(|name| name.name != entry.name)
+            .into_iter()
+            .chain([entry]);
+        let alone = Node {
+            place: merged.place.clone(),
+            value: Value::Object(fields.cloned().collect()),
+        };
+        let error = alone.read::<Blueprint>().err()?;
+        Some(Problem::at(head(&entry.node), error.to_string()))
+    };
+    merged.entries().iter().filter_map(read).collect()
 }
 
 /// Returns the packages that are there for the build only, and are in the image all the same.
