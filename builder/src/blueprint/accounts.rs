@@ -1,7 +1,8 @@
 //! Users and groups of a blueprint.
 
 use std::fmt;
-use std::str::FromStr;
+use std::marker::PhantomData;
+use std::ops::Range;
 
 use genpack_spec::types::UserName;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -10,7 +11,7 @@ use serde::{Deserialize as DeriveDeserialize, Serialize};
 use super::judge::head;
 use super::node::{Node, Value};
 use super::problems::Problem;
-use super::shape::{Field, Record, Shape, TextRule, parses};
+use super::shape::{Field, Record, Shape, TextRule};
 
 /// Numbers that an account may have: 0 is root's, 65534 nobody's, and 65535 stands for "none" in 16 bits
 /// (<https://systemd.io/UIDS-GIDS/>). Above, an ordinary user's build can't own files: it has 65,536 numbers.
@@ -28,17 +29,17 @@ pub static GROUP_OR_NAME: Shape = Shape::NameOr(
 
 static USER_NAME: TextRule = TextRule {
     pattern: "^[a-z_][a-z0-9_-]{0,31}$",
-    check: |name| plain_name(name, "a user's", "root"),
+    check: |name| plain_name(name, "a user's"),
 };
 static GROUP_NAME: TextRule = TextRule {
     pattern: USER_NAME.pattern,
-    check: |name| plain_name(name, "a group's", "root"),
+    check: |name| plain_name(name, "a group's"),
 };
 
 /// A name as useradd(8) and groupadd(8) of Debian take them without `--badname`.
-fn plain_name(name: &str, whose: &str, taken: &str) -> Result<(), String> {
-    if name == taken {
-        return Err(format!("{name} is there already, in every system"));
+fn plain_name(name: &str, whose: &str) -> Result<(), String> {
+    if name == "root" {
+        return Err("root is there already, in every system".into());
     }
     match name.parse::<UserName>() {
         Ok(_) => Ok(()),
@@ -49,8 +50,8 @@ fn plain_name(name: &str, whose: &str, taken: &str) -> Result<(), String> {
 }
 
 static SOME_GROUP: TextRule = TextRule {
-    pattern: GroupName::PATTERN,
-    check: parses::<GroupName>,
+    pattern: "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$",
+    check: some_group,
 };
 static SOME_GROUP_ITEM: Shape = Shape::Text(&SOME_GROUP);
 static ABSOLUTE: TextRule = TextRule {
@@ -115,26 +116,15 @@ pub static GROUP_FIELDS: [Field; 2] = [
     Field::new("gid", NUMBER, "Group number.").default("the next free one"),
 ];
 
-/// The name of a group that may be one of a package's own, such as `Debian-exim`.
-pub struct GroupName;
-
-impl GroupName {
-    /// The rule as a regular expression.
-    pub const PATTERN: &str = "^[A-Za-z_][A-Za-z0-9_.-]{0,31}$";
-}
-
-impl FromStr for GroupName {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        match begins && name.len() <= 32 && name.chars().all(good) {
-            true => Ok(GroupName),
-            false => Err(format!(
-                "{name:?} can't be a group's name; letters, digits, -, _ and . can, and no number alone"
-            )),
-        }
+/// Checks the name of a group that may be one of a package's own, such as `Debian-exim`.
+fn some_group(name: &str) -> Result<(), String> {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    match begins && name.len() <= 32 && name.chars().all(good) {
+        true => Ok(()),
+        false => Err(format!(
+            "{name:?} can't be a group's name; letters, digits, -, _ and . can, and no number alone"
+        )),
     }
 }
 
@@ -222,7 +212,7 @@ struct GroupFields {
 }
 
 /// A value that is a name, or an object with more about it.
-struct NameOr<F>(std::marker::PhantomData<F>);
+struct NameOr<F>(PhantomData<F>);
 
 impl<'de, F: Deserialize<'de>> Visitor<'de> for NameOr<F> {
     type Value = Result<F, String>;
@@ -242,7 +232,7 @@ impl<'de, F: Deserialize<'de>> Visitor<'de> for NameOr<F> {
 
 impl<'de> Deserialize<'de> for User {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = match deserializer.deserialize_any(NameOr::<UserFields>(std::marker::PhantomData))? {
+        let fields = match deserializer.deserialize_any(NameOr::<UserFields>(PhantomData))? {
             Ok(fields) => fields,
             Err(name) => UserFields {
                 name,
@@ -273,7 +263,7 @@ impl<'de> Deserialize<'de> for User {
 impl<'de> Deserialize<'de> for Group {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(
-            match deserializer.deserialize_any(NameOr::<GroupFields>(std::marker::PhantomData))? {
+            match deserializer.deserialize_any(NameOr::<GroupFields>(PhantomData))? {
                 Ok(fields) => Group {
                     name: fields.name,
                     gid: fields.gid,
@@ -350,7 +340,7 @@ fn clashes<A: Account>(list: Option<&Node>) -> Vec<Problem> {
     problems
 }
 
-fn place_of(node: &Node, field: &str) -> std::ops::Range<usize> {
+fn place_of(node: &Node, field: &str) -> Range<usize> {
     match &node.value {
         Value::Object(_) => node.field(field).map_or_else(|| head(node), head),
         _ => head(node),

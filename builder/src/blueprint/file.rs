@@ -190,11 +190,17 @@ impl BlueprintFile {
         merged
     }
 
+    /// Returns the parts of all variants that can be built; none for the base alone.
+    fn forms(&self) -> Vec<Option<&Node>> {
+        let part = |name: &str| self.variant_entries().iter().find(|entry| entry.name == name);
+        let names = self.buildable().into_iter();
+        names.map(|name| Some(&part(name?)?.node)).collect()
+    }
+
     /// Returns the merged fields of all that can be built.
     fn all_merged(&self) -> Vec<Node> {
-        let variants = self.variant_entries().iter().map(|entry| Some(&entry.node));
-        let variants: Vec<_> = std::iter::once(None).chain(variants).collect();
-        let for_arch = |arch| variants.iter().map(move |variant| self.merged(arch, *variant));
+        let forms = self.forms();
+        let for_arch = |arch| forms.iter().map(move |form| self.merged(arch, *form));
         ARCHITECTURES.into_iter().flat_map(for_arch).collect()
     }
 
@@ -210,6 +216,9 @@ impl BlueprintFile {
         for merged in self.all_merged() {
             let mut found = judge(&merged, Shape::Object(&BLUEPRINT));
             found.extend(contradictions(&merged));
+            if found.is_empty() {
+                found = unreadable(&merged);
+            }
             for problem in found {
                 if !problems.contains(&problem) {
                     problems.push(problem);
@@ -228,9 +237,8 @@ impl BlueprintFile {
 
     /// Whether something that can be built has no name of its own.
     fn lacks_name(&self) -> bool {
-        let named = |node: &Node| node.field("name").is_some();
-        let mut variants = self.variant_entries().iter();
-        !named(&self.tree) && (!variants.clone().all(|entry| named(&entry.node)) || variants.next().is_none())
+        let named = |form: Option<&Node>| form.and_then(|form| form.field("name")).is_some();
+        self.tree.field("name").is_none() && !self.forms().into_iter().all(named)
     }
 
     fn unusable_folder_name(&self) -> Option<String> {
@@ -262,6 +270,25 @@ impl BlueprintFile {
         }
         warnings
     }
+}
+
+/// Returns what the types have against a field although the table has nothing: rules that only the type of a field knows.
+fn unreadable(merged: &Node) -> Vec<Problem> {
+    let name = merged.entries().iter().find(|entry| entry.name == "name");
+    let read = |entry: &Entry| {
+        // The name alone must be there; with it every field can be read by itself.
+        let fields = name
+            .filter(|name| name.name != entry.name)
+            .into_iter()
+            .chain([entry]);
+        let alone = Node {
+            place: merged.place.clone(),
+            value: Value::Object(fields.cloned().collect()),
+        };
+        let error = alone.read::<Blueprint>().err()?;
+        Some(Problem::at(head(&entry.node), error.to_string()))
+    };
+    merged.entries().iter().filter_map(read).collect()
 }
 
 /// Returns the packages that are there for the build only, and are in the image all the same.

@@ -226,7 +226,12 @@ fn a_name_can_come_from_the_folder() {
         ("web".into(), "other".into(), "web".into())
     );
 
+    // Then the base alone is nothing that could be built.
+    let named = "{ variants: { a: { name: 'other' } }, default_variant: 'a' }";
+    assert!(parse(named).unwrap().warnings().is_empty());
+
     let parse = |text: &str| BlueprintFile::parse(Path::new("genpack.json5"), text.into(), "My web");
+    assert!(parse(named).is_ok());
     let shown = parse("{}").unwrap_err().render(false);
     assert!(
         shown.contains("missing field \"name\"") && shown.contains("\"My web\" can't be one"),
