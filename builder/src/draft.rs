@@ -81,13 +81,53 @@ impl Draft {
     }
 }
 
-/// Returns where a product goes when the image goes to `output`: the others are named after it.
+/// Returns where a product goes when the image goes to `output`: other forms of it have another ending, and what is said
+/// about it has one more.
 fn place_of(product: &OsStr, output: &Path) -> PathBuf {
     if product == product::IMAGE {
         return output.to_path_buf();
+    }
+    if product == product::QCOW2 || product == product::SYSTEM {
+        return output.with_extension(product);
     }
     let mut name = output.as_os_str().to_os_string();
     name.push(".");
     name.push(product);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_named_after_the_image() {
+        let place = |product: &str| {
+            place_of(product.as_ref(), Path::new("/out/web-kvm.img"))
+                .display()
+                .to_string()
+        };
+        assert_eq!(place(product::IMAGE), "/out/web-kvm.img");
+        assert_eq!(place(product::MANIFEST), "/out/web-kvm.img.manifest.json");
+        assert_eq!(place(product::QCOW2), "/out/web-kvm.qcow2");
+        assert_eq!(place(product::SYSTEM), "/out/web-kvm.system.img");
+    }
+
+    #[test]
+    fn all_products_appear_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let draft = Draft::beside(&dir.path().join("a.img")).unwrap();
+        for product in [product::MANIFEST, product::IMAGE] {
+            fs::write(draft.folder().join(product), product).unwrap();
+        }
+        let places = draft.publish().unwrap();
+        assert_eq!(
+            places,
+            [dir.path().join("a.img"), dir.path().join("a.img.manifest.json")]
+        );
+        drop(draft);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        drop(Draft::beside(&dir.path().join("b.img")).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
 }

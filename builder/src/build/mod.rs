@@ -23,6 +23,10 @@ pub mod product {
     pub const IMAGE: &str = "image";
     /// What went in and what came out.
     pub const MANIFEST: &str = "manifest.json";
+    /// The disk image in QEMU's own format.
+    pub const QCOW2: &str = "qcow2";
+    /// The system image by itself.
+    pub const SYSTEM: &str = "system.img";
     /// All of them.
-    pub const ALL: [&str; 2] = [IMAGE, MANIFEST];
+    pub const ALL: [&str; 4] = [IMAGE, MANIFEST, QCOW2, SYSTEM];
 }

@@ -7,13 +7,14 @@ use nix::unistd::Uid;
 
 use super::Arch;
 use crate::blueprint::{
-    self, Base, Blueprint, BlueprintFile, InputError, Mirror, PROFILES_DIR, PackageName, Problem, Profile,
+    self, Base, Blueprint, BlueprintFile, FILES_DIR, InputError, Mirror, Output, PROFILES_DIR, PackageName,
+    Problem, Profile,
 };
 use crate::cache::Cache;
-use crate::command;
 use crate::install_dirs::InstallDirs;
 use crate::source::debian::Debian;
 use crate::source::{Source, Wanted};
+use crate::{check, command};
 
 /// Programs of the host that a build calls.
 const HOST_PROGRAMS: [&str; 8] = [
@@ -77,6 +78,9 @@ impl Request {
         let blueprint = file.resolve(target.arch.genpack, target.variant.as_deref())?;
         let name = target.profile.as_deref().unwrap_or(&blueprint.profile);
         let profile = blueprint::load_profile(name, &[folder.join(PROFILES_DIR), dirs.profiles()])?;
+        let mistakes =
+            check::files::check(&folder.join(FILES_DIR), std::slice::from_ref(&blueprint)).mistakes;
+        InputError::unless_none(mistakes, ())?;
         let packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
         Ok(Request {
             mirror: named_mirror(&blueprint)?,
@@ -104,6 +108,9 @@ impl Request {
         let mut programs = HOST_PROGRAMS.to_vec();
         if !Uid::effective().is_root() {
             programs.push("newuidmap");
+        }
+        if self.blueprint.outputs.contains(&Output::Qcow2) {
+            programs.push("qemu-img");
         }
         command::require(&programs)?;
         let own = [

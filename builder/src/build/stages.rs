@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,7 +15,7 @@ use super::disk::{self, Parts};
 use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
 use super::{Request, customise, parts, product};
-use crate::blueprint::{FILES_DIR, InputError};
+use crate::blueprint::{FILES_DIR, InputError, Output};
 use crate::cache::Kind;
 use crate::lock::{LOCK_FILE, Lock};
 use crate::progress::{Progress, Stage};
@@ -22,7 +23,7 @@ use crate::source::{KERNEL_INFO, KernelInfo, Part, Source};
 use crate::squashfs::Blocks;
 use crate::tools::Tools;
 use crate::tree::scripts::{self, BUILD_D};
-use crate::{initramfs, sparse, squashfs, tree};
+use crate::{command, initramfs, sparse, squashfs, tree};
 
 /// The stages in their order, as the developer sees them.
 pub fn plan(request: &Request) -> Vec<String> {
@@ -33,7 +34,6 @@ pub fn plan(request: &Request) -> Vec<String> {
         let ending = if count == 1 { "" } else { "s" };
         (count > 0).then(|| format!("{count} {what}{ending}"))
     };
-    customise.extend(counted(blueprint.groups.len(), "group"));
     customise.extend(counted(blueprint.groups.len(), "group"));
     customise.extend(counted(blueprint.users.len(), "user"));
     if files.is_dir() {
@@ -140,14 +140,10 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         facts,
     };
     let files = progress.stage(next(), |stage| {
-        disk::write(
-            request,
-            &on_card,
-            &tools,
-            epoch,
-            &products.join(product::IMAGE),
-            stage,
-        )
+        let image = products.join(product::IMAGE);
+        let mut files = disk::write(request, &on_card, &tools, epoch, &image, stage)?;
+        files.extend(other_outputs(request, &on_card.system, products)?);
+        Ok(files)
     })?;
     let sizes: Vec<_> = files.iter().map(OutputFile::summary).collect();
     manifest::write(
@@ -275,6 +271,31 @@ fn earlier_blocks(request: &Request, format: &str) -> Vec<PathBuf> {
         })
         .take(MOST)
         .collect()
+}
+
+/// Writes what the blueprint asks for beside the disk image, or in its place.
+fn other_outputs(request: &Request, system: &Path, products: &Path) -> Result<Vec<OutputFile>> {
+    let wants = |output| request.blueprint.outputs.contains(&output);
+    let image = products.join(product::IMAGE);
+    let mut files = Vec::new();
+    if wants(Output::Qcow2) {
+        let path = products.join(product::QCOW2);
+        let mut convert = Command::new("qemu-img");
+        convert
+            .args(["convert", "-f", "raw", "-O", "qcow2"])
+            .arg(&image)
+            .arg(&path);
+        command::run(&mut convert)?;
+        files.push(OutputFile::of(product::QCOW2, &path)?);
+    }
+    if wants(Output::System) {
+        let path = products.join(product::SYSTEM);
+        fs::copy(system, &path).with_context(|| format!("copying {SYSTEM_IMG}"))?;
+    }
+    if !wants(Output::Image) {
+        fs::remove_file(&image).with_context(|| format!("removing {}", image.display()))?;
+    }
+    Ok(files)
 }
 
 /// Keeps the products for the time when nothing has changed.

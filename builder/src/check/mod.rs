@@ -1,6 +1,6 @@
 //! `genpack check`: everything that can be known of a blueprint's folder without building it.
 
-mod files;
+pub mod files;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
