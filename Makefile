@@ -1,6 +1,7 @@
 # make run     build the example, boot it in QEMU, show it working
 # make test    everything that CI checks
 # make install PREFIX=/usr/local
+# make reproducible   build the example twice, with all different that must not matter, and compare
 # make bench   compare times and sizes with other tools
 # make fuzz FUZZ_SECONDS=600   try inputs that a program makes up, so long for each target
 
@@ -17,7 +18,7 @@ DIST := $(CARGO_TARGET_DIR)/dist
 PREFIX ?= /usr/local
 CARGO := cargo
 
-.PHONY: all host-packages programs dist install run test check unit-tests boot-tests bench bench-system-ini bench-address fuzz clean
+.PHONY: all host-packages programs dist install run test check unit-tests boot-tests reproducible bench bench-system-ini bench-address fuzz clean
 
 all: dist
 
@@ -69,6 +70,9 @@ unit-tests: host-packages
 
 boot-tests: dist
 	GENPACK=$(DIST)/bin/genpack $(CARGO) test --locked -p genpack-tests -- --test-threads=2
+
+reproducible: dist
+	GENPACK=$(DIST)/bin/genpack scripts/check-reproducible
 
 bench: dist bench-system-ini bench-address
 	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench

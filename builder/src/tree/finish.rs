@@ -10,8 +10,9 @@ use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 
 /// Folders whose content goes: documentation, caches, APT's data.
-const EMPTIED: [&str; 12] = [
+const EMPTIED: [&str; 13] = [
     "boot",
+    "etc/apt/sources.list.d",
     "tmp",
     "usr/share/doc-base",
     "usr/share/info",

@@ -30,6 +30,9 @@ const AS_THEY_ARE: [&str; 3] = ["--numeric-owner", "--xattrs", "--xattrs-include
 /// Device nodes can't be made in a user namespace, and the running system has a devtmpfs there.
 const NO_DEVICES: &str = "--exclude=./dev/*";
 
+/// What ldconfig(8) keeps for itself.
+const AUXILIARY_CACHE: &str = "var/cache/ldconfig/aux-cache";
+
 /// Packs the tree at `root` into a tar file that is the same for every tree with the same content.
 pub fn tar(root: &Path, tar: &Path) -> Result<()> {
     let mut command = Command::new("tar");
@@ -68,9 +71,10 @@ pub fn untar(tar: &Path, root: &Path) -> Result<()> {
 
 /// Makes the cache of shared libraries anew (ldconfig(8)).
 pub fn renew_library_cache(root: &Path) -> Result<()> {
-    // With -X it touches no links, and without an auxiliary cache there is nothing of this machine in it.
     let chroot = chroot::Chroot::enter(root)?;
     chroot
-        .run("/sbin/ldconfig", &["-X", "-i"], &[])
-        .context("renewing the cache of libraries")
+        .run("/sbin/ldconfig", &["-X"], &[])
+        .context("renewing the cache of libraries")?;
+    // It remembers inodes and times of this build.
+    std::fs::remove_file(root.join(AUXILIARY_CACHE)).context("removing ldconfig's notes")
 }
