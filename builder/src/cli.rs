@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::blueprint::InputError;
 use crate::build::{self, Outputs, Request, Sources};
-use crate::draft::{Draft, manifest_of};
+use crate::draft::Draft;
 use crate::source::apt;
 use crate::{command, config, room, sandbox, vm};
 
@@ -43,8 +43,6 @@ enum Command {
         profile: String,
         #[arg(long)]
         image: PathBuf,
-        #[arg(long)]
-        manifest: PathBuf,
         work: PathBuf,
     },
 }
@@ -57,7 +55,7 @@ struct BuildArguments {
     /// Kind of machine to build for, in place of the blueprint's own
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
-    /// The disk image to write [default: NAME-PROFILE.img]; OUT.manifest.json appears beside it
+    /// The disk image to write [default: NAME-PROFILE.img]; manifest and SBOMs appear beside it, as OUT.manifest.json, OUT.cdx.json, OUT.spdx.json
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     /// Print the stages and do nothing
@@ -76,14 +74,13 @@ pub fn run() -> ExitCode {
             folder,
             profile,
             image,
-            manifest,
             work,
         } => {
             let sources = Sources {
                 folder,
                 profile: Some(profile),
             };
-            build_here(&sources, &work, &Outputs { image, manifest })
+            build_here(&sources, &work, &Outputs::beside(&image))
         }
     };
     outcome.unwrap_or_else(|error| report(&error))
@@ -113,14 +110,15 @@ fn build(arguments: &BuildArguments) -> Result<ExitCode> {
         ("--folder", std::path::absolute(&request.folder)?.into_os_string()),
         ("--profile", request.profile.name.clone().into()),
         ("--image", drafts.image.clone().into_os_string()),
-        ("--manifest", drafts.manifest.clone().into_os_string()),
     ];
     let mut inner = vec!["__build-in-sandbox".into()];
     inner.extend(flags.into_iter().flat_map(|(flag, value)| [flag.into(), value]));
     let code = sandbox::run(&inner, &build::temporary_folder(), signals)?;
     if code == ExitCode::SUCCESS {
         draft.publish()?;
-        println!("{}\n{}", output.display(), manifest_of(&output).display());
+        for file in Outputs::beside(&output).all() {
+            println!("{}", file.display());
+        }
     } else {
         apt::discard_unfinished(&request.cache);
     }

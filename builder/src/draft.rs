@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
@@ -22,11 +22,8 @@ impl Draft {
     /// # Errors
     /// When something other than a file is there, and when the folder can't be written to.
     pub fn beside(output: &Path) -> Result<Draft> {
-        let places = Outputs {
-            image: std::path::absolute(output).context("naming the image")?,
-            manifest: std::path::absolute(manifest_of(output)).context("naming the manifest")?,
-        };
-        for place in [&places.image, &places.manifest] {
+        let places = Outputs::beside(&std::path::absolute(output).context("naming the image")?);
+        for place in places.all() {
             match fs::metadata(place) {
                 Ok(metadata) if metadata.is_dir() => bail!(InputError::plain(format!(
                     "{} is a folder; name the image to write, for example: -o {}",
@@ -56,10 +53,7 @@ impl Draft {
                 parent.display()
             )
         })?;
-        let drafts = Outputs {
-            image: folder.path().join("image"),
-            manifest: folder.path().join("manifest.json"),
-        };
+        let drafts = Outputs::beside(&folder.path().join("image"));
         Ok(Draft {
             _folder: folder,
             drafts,
@@ -74,10 +68,7 @@ impl Draft {
 
     /// Gives the outputs their final names.
     pub fn publish(&self) -> Result<()> {
-        for (from, to) in [
-            (&self.drafts.image, &self.places.image),
-            (&self.drafts.manifest, &self.places.manifest),
-        ] {
+        for (from, to) in self.drafts.all().into_iter().zip(self.places.all()) {
             fs::File::open(from)
                 .and_then(|file| file.sync_all())
                 .and_then(|()| fs::rename(from, to))
@@ -85,11 +76,4 @@ impl Draft {
         }
         Ok(())
     }
-}
-
-/// Returns the name of the manifest that belongs to an image.
-pub fn manifest_of(image: &Path) -> PathBuf {
-    let mut name = image.as_os_str().to_os_string();
-    name.push(".manifest.json");
-    PathBuf::from(name)
 }

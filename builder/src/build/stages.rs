@@ -21,8 +21,9 @@ use crate::blueprint::FILES_DIR;
 use crate::disk::grub::{self, Platform};
 use crate::disk::{self, Content, DiskImage};
 use crate::progress::{Progress, Stage};
-use crate::source::KernelFiles;
-use crate::{command, initramfs, squashfs, tree};
+use crate::packages::{self, Contents};
+use crate::source::{InstalledPackage, KernelFiles};
+use crate::{command, initramfs, sbom, squashfs, tree};
 
 /// Where a build leaves what it makes; the caller gives them their final names.
 #[derive(Debug, Clone)]
@@ -31,6 +32,32 @@ pub struct Outputs {
     pub image: PathBuf,
     /// The manifest.
     pub manifest: PathBuf,
+    /// The software bill of materials in CycloneDX's form.
+    pub cyclonedx: PathBuf,
+    /// The software bill of materials in SPDX's form.
+    pub spdx: PathBuf,
+}
+
+impl Outputs {
+    /// Returns the names that belong to an image: beside it, with more behind its name.
+    pub fn beside(image: &Path) -> Outputs {
+        let beside = |ending: &str| {
+            let mut name = image.as_os_str().to_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        Outputs {
+            image: image.to_path_buf(),
+            manifest: beside(".manifest.json"),
+            cyclonedx: beside(".cdx.json"),
+            spdx: beside(".spdx.json"),
+        }
+    }
+
+    /// Returns all of them, the image first.
+    pub fn all(&self) -> [&Path; 4] {
+        [&self.image, &self.manifest, &self.cyclonedx, &self.spdx]
+    }
 }
 
 /// The stages in their order, as the developer sees them.
@@ -50,6 +77,7 @@ pub fn plan(request: &Request) -> Vec<String> {
         "service",
     ));
     customise.extend(counted(blueprint.setup_commands.len(), "setup command"));
+    customise.push("without what only they needed".into());
     vec![
         format!(
             "resolve {} packages of {}",
@@ -58,7 +86,7 @@ pub fn plan(request: &Request) -> Vec<String> {
         ),
         "make the tree of files".into(),
         format!("take the kernel out of {}", request.profile.kernel.package),
-        "strip what an appliance does not need".into(),
+        "strip documentation and traces of the builder".into(),
         format!("customise: {}", customise.join(", ")),
         "make the initramfs".into(),
         format!("pack system.img ({})", blueprint.compression),
@@ -83,7 +111,7 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
     let kernel = progress.stage(next(), |_| {
         source.kernel(&request.profile.kernel.package, &work.join("kernel"))
     })?;
-    let packages = source.installed(&root)?;
+    let installed = source.installed(&root)?;
     // Other builds may use the package lists from here on.
     drop(source);
 
@@ -98,17 +126,20 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
     };
     // Before the developer's own files come, so that none of them goes.
     progress.stage(next(), |_| tree::strip(&root))?;
-    let facts = progress.stage(next(), |_| {
+    let (facts, mut contents) = progress.stage(next(), |_| {
         customise(request, &root)?;
         tree::bundle_fsck(&root)?;
+        let contents = remove_unneeded(request, &root, &installed)?;
         tree::finish(&root, &info)?;
-        tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())
+        let facts = tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())?;
+        Ok((facts, contents))
     })?;
     let initramfs = work.join(INITRAMFS);
     progress.stage(next(), |_| make_initramfs(request, &kernel, &root, &initramfs))?;
     let system = work.join(SYSTEM_IMG);
     progress.stage(next(), |stage| {
         add_kernel(&kernel, &initramfs, &root)?;
+        describe(request, &root, &kernel, &info, &mut contents, outputs)?;
         pack(request, &root, &system, stage)
     })?;
     let vmlinuz = root
@@ -127,7 +158,7 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         request,
         &info,
         &kernel.package,
-        &packages,
+        &contents.installed(),
         files,
     )?;
     eprintln!(
@@ -136,6 +167,35 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         sizes.join(", ")
     );
     Ok(())
+}
+
+/// Takes out what only installing and building needed.
+fn remove_unneeded(request: &Request, root: &Path, installed: &[InstalledPackage]) -> Result<Contents> {
+    let files = request.folder.join(FILES_DIR);
+    let wanted = packages::Wanted {
+        packages: &request.packages,
+        language: request.blueprint.language,
+        files: files.is_dir().then_some(files.as_path()),
+    };
+    let mut contents = packages::remove_unneeded(root, &wanted)?;
+    contents.add_hashes(installed);
+    Ok(contents)
+}
+
+/// Leaves in the tree, and beside the image, what is in it.
+fn describe(
+    request: &Request,
+    root: &Path,
+    kernel: &KernelFiles,
+    info: &ImageInfo,
+    contents: &mut Contents,
+    outputs: &Outputs,
+) -> Result<()> {
+    contents.add_kernel(root, kernel)?;
+    contents.add_own("genpack-init", &request.dirs.init(ARCH.genpack))?;
+    contents.add_own("genpack-config-agent", &request.dirs.config_agent(ARCH.genpack))?;
+    contents.write(root)?;
+    sbom::write(root, info, contents, &outputs.cyclonedx, &outputs.spdx)
 }
 
 fn customise(request: &Request, root: &Path) -> Result<()> {

@@ -184,6 +184,14 @@ impl Apt {
         command::stdout_of(self.cache().args(["show", "--no-all-versions", package]))
     }
 
+    /// Returns the records of packages, each named with its version; those that the lists don't have are left out.
+    pub fn records(&self, packages: &[String]) -> Result<String> {
+        let mut show = self.cache();
+        // It says 100 when one of them is not there, and shows the others.
+        let output = show.arg("show").args(packages).output().context("asking APT for packages")?;
+        String::from_utf8(output.stdout).context("reading what APT says about packages")
+    }
+
     /// Downloads a package and returns the path of the file, which is kept for the next time.
     pub fn download(&self, package: &str) -> Result<PathBuf> {
         let uris = command::stdout_of(self.get().args(["download", "--print-uris", "-q", package]))?;

@@ -1,5 +1,6 @@
 //! Debian: a tree by mmdebstrap, the kernel out of its package.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::apt::{self, Apt};
 use super::{InstalledPackage, KernelFiles, Source};
 use crate::blueprint::{InputError, Mirror};
+use crate::packages::control::paragraphs;
 use crate::progress::Stage;
 use crate::{command, hash};
 
@@ -136,28 +138,23 @@ impl Source for Debian {
         let Some(modules) = modules.into_iter().find(|dir| dir.is_dir()) else {
             bail!("the package {name} has no modules for {release}");
         };
-        let fields = command::stdout_of(
-            Command::new("dpkg-deb")
-                .arg("-f")
-                .arg(&deb)
-                .args(["Version", "Architecture"]),
-        )?;
-        let field = |name: &str| {
-            let line = fields
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-            line.unwrap_or_default().to_string()
-        };
+        let control = command::stdout_of(Command::new("dpkg-deb").arg("-f").arg(&deb))?;
+        let paragraphs = paragraphs(&control);
+        let field = |name: &str| paragraphs.first().map_or("", |fields| fields.line(name)).to_string();
+        let sha256 = hash::file(&deb).with_context(|| format!("hashing {}", deb.display()))?;
         let package = InstalledPackage {
-            name,
             version: field("Version"),
             architecture: field("Architecture"),
+            sha256: Some(sha256),
+            name: name.clone(),
         };
         Ok(KernelFiles {
             vmlinuz: folder.join(format!("boot/vmlinuz-{release}")),
+            copyright: folder.join("usr/share/doc").join(&name).join("copyright"),
             modules,
             release,
             package,
+            control,
         })
     }
 
@@ -175,13 +172,37 @@ impl Source for Debian {
                 name: fields.next()?,
                 version: fields.next()?,
                 architecture: fields.next()?,
+                sha256: None,
             })
         };
-        Ok(text.lines().filter_map(package).collect())
+        let mut packages: Vec<_> = text.lines().filter_map(package).collect();
+        self.add_hashes(&mut packages)?;
+        Ok(packages)
     }
 }
 
 impl Debian {
+    /// Adds the hash of each package that the lists still have in this version.
+    fn add_hashes(&self, packages: &mut [InstalledPackage]) -> Result<()> {
+        let names: Vec<_> = packages
+            .iter()
+            .map(|package| format!("{}:{}={}", package.name, package.architecture, package.version))
+            .collect();
+        let records = self.apt.records(&names)?;
+        let hashes: BTreeMap<_, _> = paragraphs(&records)
+            .iter()
+            .map(|record| {
+                let key = (record.line("Package"), record.line("Version"));
+                (key, record.line("SHA256").to_string())
+            })
+            .collect();
+        for package in packages {
+            let hash = hashes.get(&(package.name.as_str(), package.version.as_str()));
+            package.sha256 = hash.filter(|hash| !hash.is_empty()).cloned();
+        }
+        Ok(())
+    }
+
     /// Packages such as `linux-image-amd64` only depend on the one that has the kernel of the day.
     fn kernel_package(&self, package: &str) -> Result<String> {
         let record = self.apt.show(package).map_err(|error| {

@@ -36,6 +36,10 @@ pub struct KernelFiles {
     pub modules: PathBuf,
     /// The package that it came from.
     pub package: InstalledPackage,
+    /// What the package says about itself (deb-control(5)).
+    pub control: String,
+    /// The package's `copyright` file.
+    pub copyright: PathBuf,
 }
 
 /// A package in an image.
@@ -47,4 +51,7 @@ pub struct InstalledPackage {
     pub version: String,
     /// Architecture.
     pub architecture: String,
+    /// SHA-256 of the package's file, where the source knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 mod chroot;
 mod customise;
+pub mod elf;
 mod facts;
 mod finish;
 mod fsck;
