@@ -11,7 +11,7 @@ use crate::blueprint::InputError;
 use crate::build::{self, Outputs, Request, Sources};
 use crate::draft::Draft;
 use crate::source::apt;
-use crate::{command, config, room, sandbox, vm};
+use crate::{command, config, inspect, room, sandbox, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
 const INPUT_MISTAKE: u8 = 2;
@@ -28,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Build a disk image from a blueprint
     Build(BuildArguments),
+    /// Say what is in an image: packages, sizes, licences, services, ports
+    Inspect(inspect::InspectArguments),
     /// Try an image in a virtual machine
     #[command(subcommand)]
     Vm(vm::VmCommand),
@@ -68,6 +70,7 @@ struct BuildArguments {
 pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Build(arguments) => build(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Vm(command) => vm::run(&command),
         Command::Config(command) => config::run(&command),
         Command::BuildInSandbox {

@@ -10,6 +10,7 @@ pub mod draft;
 pub mod hash;
 pub mod image;
 pub mod initramfs;
+pub mod inspect;
 pub mod install_dirs;
 pub mod packages;
 pub mod progress;

@@ -130,6 +130,9 @@ pub const SHUTDOWN_ROOT: &str = "/run/initramfs";
 /// Our copy below [`SHUTDOWN_ROOT`].
 pub const SHUTDOWN_PROGRAM: &str = "/run/initramfs/shutdown";
 
+/// The virtio port on which the agent tells `genpack inspect --boot` which ports are open.
+pub const INSPECT_PORT: &str = "org.genpack.inspect";
+
 /// Kernel modules inside the initramfs.
 pub const INITRAMFS_MODULES_DIR: &str = "/modules";
 /// Their index ([`crate::modules`]) inside the initramfs.

@@ -36,13 +36,12 @@ pub fn licences(text: &str) -> BTreeSet<String> {
     if !is_machine_readable {
         return BTreeSet::new();
     }
-    // A paragraph of its own only gives the text of a licence that another one names.
-    let named = paragraphs.iter().enumerate().filter(|(at, one)| *at == 0 || one.field("Files").is_some());
-    named
-        .map(|(_, one)| one.line("License"))
-        .filter(|name| !name.is_empty())
-        .map(expression)
-        .collect()
+    // A paragraph of its own only gives the text of a licence that another one names; the first is for the whole, where none is
+    // for files.
+    let of_files = paragraphs.iter().filter(|one| one.field("Files").is_some());
+    let of_files: Vec<_> = of_files.map(|one| one.line("License")).collect();
+    let named = if of_files.is_empty() { vec![paragraphs[0].line("License")] } else { of_files };
+    named.into_iter().filter(|name| !name.is_empty()).map(expression).collect()
 }
 
 /// Returns whether it is an expression of SPDX's.

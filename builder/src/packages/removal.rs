@@ -61,7 +61,7 @@ pub fn remove_unneeded(root: &Path, wanted: &Wanted<'_>) -> Result<Contents> {
     };
     let listing = Listing::of(root, &database)?;
     let verdict = Verdict::reach(root, wanted, &database, &listing)?;
-    verdict.carry_out(root, wanted)?;
+    verdict.carry_out(root)?;
     Contents::of(root, &verdict.needed, &verdict.parts, &database)
 }
 
@@ -119,7 +119,12 @@ impl<'a> Verdict<'a> {
                 gone.insert(path.to_path_buf());
             }
         }
-        gone.retain(|path| !is_own(wanted, path));
+        if !self.needed.installs {
+            let files = self.listing.entries().filter(|(_, kind)| **kind != Kind::Folder);
+            let data = files.map(|(path, _)| path).filter(|path| is_installers_data(path));
+            gone.extend(data.map(Path::to_path_buf));
+        }
+        gone.retain(|path| !is_own(wanted, path) && !self.parts.contains_key(path));
         gone
     }
 
@@ -177,21 +182,18 @@ impl<'a> Verdict<'a> {
         changed
     }
 
-    fn carry_out(&self, root: &Path, wanted: &Wanted<'_>) -> Result<()> {
+    fn carry_out(&self, root: &Path) -> Result<()> {
         let removing = |path: &Path| format!("removing /{}", path.display());
         for path in self.gone.iter().chain(&self.links_into_nothing()) {
             remove(&root.join(path)).with_context(|| removing(path))?;
         }
         if !self.needed.installs {
-            for folder in INSTALLERS_DATA {
-                let folder = Path::new(folder);
-                remove_all_but(root, folder, &|path| is_own(wanted, path) || self.parts.contains_key(path))
-                    .with_context(|| removing(folder))?;
+            for folder in INSTALLERS_DATA.iter().chain([&DPKG]) {
+                remove_empty_below(&root.join(folder));
             }
         }
-        self.shorten_database(root)?;
         self.remove_empty_folders(root);
-        Ok(())
+        self.shorten_database(root)
     }
 
     /// Links that nobody brought and whose end goes: enabled units, alternatives, System V's order of starting. And masks of
@@ -215,31 +217,23 @@ impl<'a> Verdict<'a> {
             .collect()
     }
 
-    /// Leaves dpkg's list with the packages that are there, and the rest of its data only where dpkg is.
+    /// Leaves dpkg's list with the packages that are there, and their other data only where dpkg is.
     fn shorten_database(&self, root: &Path) -> Result<()> {
         let stays = |name: &str| self.needed.has(name) || self.has_part(name);
         let paragraphs = self.database.packages.values().filter(|package| stays(&package.name));
         let text: String = paragraphs.map(|package| format!("{}\n\n", package.paragraph)).collect();
         fs::write(root.join(STATUS), text).with_context(|| format!("writing /{STATUS}"))?;
-        let folder = Path::new(DPKG);
-        let leaves = |name: &str| match self.needed.installs {
-            false => true,
-            true => {
-                let package = name.split([':', '.']).next().unwrap_or_default();
-                self.database.packages.contains_key(package) && !stays(package)
+        for entry in fs::read_dir(root.join(DPKG).join("info")).into_iter().flatten() {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // `NAME.list` or `NAME:ARCHITECTURE.list`.
+            let package = name.rsplit_once('.').map_or(&*name, |(before, _)| before);
+            let package = package.split(':').next().unwrap_or_default();
+            if self.database.packages.contains_key(package) && !stays(package) {
+                remove(&path).with_context(|| format!("removing {}", path.display()))?;
             }
-        };
-        if self.needed.installs {
-            for entry in fs::read_dir(root.join(folder).join("info")).into_iter().flatten() {
-                let entry = entry?;
-                if leaves(&entry.file_name().to_string_lossy()) {
-                    remove(&entry.path()).with_context(|| removing_info(&entry.path()))?;
-                }
-            }
-            return Ok(());
         }
-        remove_all_but(root, folder, &|path| path == Path::new(STATUS))
-            .with_context(|| format!("emptying /{DPKG}"))
+        Ok(())
     }
 
     fn has_part(&self, name: &str) -> bool {
@@ -267,8 +261,10 @@ impl<'a> Verdict<'a> {
     }
 }
 
-fn removing_info(path: &Path) -> String {
-    format!("removing {}", path.display())
+/// Whether only installers read it. Scanners read the list of packages, too.
+fn is_installers_data(path: &Path) -> bool {
+    let is_data = INSTALLERS_DATA.iter().chain([&DPKG]).any(|folder| path.starts_with(folder));
+    is_data && path != Path::new(STATUS)
 }
 
 /// Whether the developer brought it, in `files/`.
@@ -285,23 +281,13 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a folder of a tree apart from some files in it, and from the folders that hold these.
-fn remove_all_but(root: &Path, folder: &Path, stays: &dyn Fn(&Path) -> bool) -> io::Result<()> {
-    let entries = match fs::read_dir(root.join(folder)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let path = folder.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            remove_all_but(root, &path, stays)?;
-        } else if !stays(&path) {
-            fs::remove_file(entry.path())?;
+/// Removes a folder and those in it, where nothing is left in them.
+fn remove_empty_below(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_empty_below(&entry.path());
         }
     }
-    match fs::remove_dir(root.join(folder)) {
-        Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(error),
-        _ => Ok(()),
-    }
+    // One that is not empty stays.
+    let _ = fs::remove_dir(folder);
 }
