@@ -157,6 +157,15 @@ impl<'a> Verdict<'a> {
                 places.filter_map(|place| self.listing.follow(place)).collect()
             }
         };
+        // A name of a data file in a text may be there for people only.
+        let is_link = matches!(self.listing.kind(path), Some(Kind::Link(_)));
+        let is_data = |way: &Vec<PathBuf>| {
+            let end = way.last().and_then(|end| self.listing.kind(end));
+            matches!(end, Some(Kind::File { executable: false }))
+        };
+        if matches!(used, Use::Path(_)) && !is_link && ways.iter().all(is_data) {
+            return false;
+        }
         let is_whole = |way: &Vec<PathBuf>| !way.iter().any(|place| self.gone.contains(place));
         if ways.iter().any(is_whole) {
             return false;

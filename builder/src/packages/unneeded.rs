@@ -55,6 +55,8 @@ const PERL_ASIDE: [&str; 5] = [
 const MESSAGES: &str = "usr/share/locale";
 /// Scripts of System V's init, and the links that say when they run.
 const INIT_SCRIPTS: &str = "etc/init.d";
+/// What systemctl runs for a script of System V's init, and for nothing else.
+const SYSV_INSTALL: &str = "usr/lib/systemd/systemd-sysv-install";
 /// Where units are, for the comparison with scripts of the same name.
 const UNITS: [&str; 2] = ["usr/lib/systemd/system", "etc/systemd/system"];
 
@@ -69,13 +71,16 @@ pub fn files(listing: &Listing, language: Language, has: &dyn Fn(&str) -> bool) 
             .map(|(folder, _)| *folder),
     );
     let perl: &[&str] = if has("perl-base") { &[] } else { &PERL_ASIDE };
+    let owned = || listing.owned();
+    let has_scripts = owned().any(|path| path.starts_with(INIT_SCRIPTS) && !is_shadowed_script(path, listing));
     let leaves = |path: &Path| {
         folders.iter().any(|folder| path.starts_with(folder))
             || perl.iter().any(|file| path == Path::new(file))
             || is_other_language(path, language)
             || is_shadowed_script(path, listing)
+            || path == Path::new(SYSV_INSTALL) && !has_scripts
     };
-    listing.owned().filter(|path| leaves(path)).map(Path::to_path_buf).collect()
+    owned().filter(|path| leaves(path)).map(Path::to_path_buf).collect()
 }
 
 /// Returns whether it holds messages in another language than the image's. English ones are in the programs themselves.
