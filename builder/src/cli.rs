@@ -11,7 +11,7 @@ use crate::blueprint::InputError;
 use crate::build::{self, Outputs, Request, Sources};
 use crate::draft::Draft;
 use crate::source::apt;
-use crate::{command, config, inspect, room, sandbox, vm};
+use crate::{command, config, diff, inspect, room, sandbox, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
 const INPUT_MISTAKE: u8 = 2;
@@ -30,6 +30,8 @@ enum Command {
     Build(BuildArguments),
     /// Say what is in an image: packages, sizes, licences, services, ports
     Inspect(inspect::InspectArguments),
+    /// Say what changed from one image to another; ends with 0 for no difference, 1 for some, 2 for trouble
+    Diff(diff::DiffArguments),
     /// Try an image in a virtual machine
     #[command(subcommand)]
     Vm(vm::VmCommand),
@@ -71,6 +73,13 @@ pub fn run() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Build(arguments) => build(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Diff(arguments) => {
+            // 1 says that the images differ.
+            return diff::run(&arguments).unwrap_or_else(|error| {
+                report(&error);
+                ExitCode::from(INPUT_MISTAKE)
+            });
+        }
         Command::Vm(command) => vm::run(&command),
         Command::Config(command) => config::run(&command),
         Command::BuildInSandbox {

@@ -5,6 +5,7 @@ pub mod build;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod diff;
 pub mod disk;
 pub mod draft;
 pub mod hash;
