@@ -129,7 +129,8 @@ fn owners(proc: &Path) -> BTreeMap<u64, (String, String)> {
         let folder = proc.join(number.to_string());
         for inode in open_sockets(&folder) {
             owners.entry(inode).or_insert_with(|| {
-                let process = fs::read_to_string(folder.join("comm")).unwrap_or_default().trim().to_string();
+                let program = fs::read_link(folder.join("exe")).unwrap_or_default();
+                let process = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 let cgroup = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
                 (process, unit_of(&cgroup).to_string())
             });
@@ -172,8 +173,9 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let found = listening(Path::new("/"));
         let own = found.iter().find(|found| found.port == port && found.protocol == "tcp").unwrap();
-        let name = fs::read_to_string("/proc/self/comm").unwrap();
-        assert_eq!((own.address.as_str(), own.process.as_str()), ("127.0.0.1", name.trim()));
+        let program = std::env::current_exe().unwrap();
+        let name = program.file_name().unwrap().to_str().unwrap();
+        assert_eq!((own.address.as_str(), own.process.as_str()), ("127.0.0.1", name));
     }
 
     #[test]

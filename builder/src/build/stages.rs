@@ -194,6 +194,7 @@ fn describe(
     contents.add_kernel(root, kernel)?;
     contents.add_own("genpack-init", &request.dirs.init(ARCH.genpack))?;
     contents.add_own("genpack-config-agent", &request.dirs.config_agent(ARCH.genpack))?;
+    contents.add_files(&request.dirs.rootfs_overlay(), &request.folder.join(FILES_DIR))?;
     contents.write(root)?;
     sbom::write(root, info, contents, &outputs.cyclonedx, &outputs.spdx)
 }

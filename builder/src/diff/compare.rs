@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::image::system::{Kind, Node};
 use crate::image::{CardFile, Image};
 use crate::inspect::{ports, report, units};
-use crate::packages::Entry;
+use crate::packages::{Contents, Entry};
 
 /// Something that was there with one value and is there with another.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -59,6 +59,8 @@ pub struct Difference {
     pub image: Vec<Change>,
     /// Sizes.
     pub sizes: Vec<SizeChange>,
+    /// Images without a list of packages, which are then not compared.
+    pub without_packages: Vec<String>,
     /// Packages with their versions.
     pub packages: Changes,
     /// Units that are started at boot.
@@ -117,13 +119,18 @@ impl Difference {
         }
         let mut difference = Difference {
             image: image_fields(before, after)?,
-            packages: Changes::of(&versions(before)?, &versions(after)?),
+            packages: packages(before, after)?,
             units: Changes::of(&started(before)?, &started(after)?),
             ports: Changes::of(&open_ports(before)?, &open_ports(after)?),
             settings: Changes::of(&settings(before)?, &settings(after)?),
             files: files(before, after)?,
             ..Difference::default()
         };
+        for image in [before, after] {
+            if image.contents()?.is_none() {
+                difference.without_packages.push(image.path.display().to_string());
+            }
+        }
         if let (Some(a), Some(b)) = (&before.card, &after.card) {
             difference.card = Changes::of(&card_files(&a.files), &card_files(&b.files));
             difference.add_size("disk image", a.disk_bytes, b.disk_bytes);
@@ -196,13 +203,16 @@ fn image_fields(before: &Image, after: &Image) -> Result<Vec<Change>> {
     Ok(changes.filter(|change| change.before != change.after).collect())
 }
 
-fn versions(image: &Image) -> Result<BTreeMap<String, String>> {
-    let packages = image.contents()?.unwrap_or_default().packages;
+fn packages(before: &Image, after: &Image) -> Result<Changes> {
+    let (Some(before), Some(after)) = (before.contents()?, after.contents()?) else {
+        return Ok(Changes::default());
+    };
     let version = |entry: Entry| {
         let part = if entry.part { " (a part)" } else { "" };
         (entry.name, entry.version + part)
     };
-    Ok(packages.into_iter().map(version).collect())
+    let versions = |contents: Contents| contents.packages.into_iter().map(version).collect();
+    Ok(Changes::of(&versions(before), &versions(after)))
 }
 
 fn started(image: &Image) -> Result<BTreeMap<String, String>> {

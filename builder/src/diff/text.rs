@@ -32,7 +32,9 @@ pub fn text(difference: &Difference) -> String {
         [of.name.clone(), before, "->".into(), after, change(of.before, of.after)]
     });
     section("Size", lines(&sizes.collect::<Vec<_>>(), &[1, 3, 4]));
-    section("Packages", all(&difference.packages));
+    let lacking = difference.without_packages.iter();
+    let lacking = lacking.map(|image| format!("  not compared: {image} has no list of its packages\n"));
+    section("Packages", lacking.collect::<String>() + &all(&difference.packages));
     section("Started at boot", all(&difference.units));
     section("Ports that socket units and sshd open", all(&difference.ports));
     section("Declared settings", all(&difference.settings));

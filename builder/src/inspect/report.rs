@@ -21,6 +21,8 @@ const DEPTH: usize = 2;
 pub const NOBODY: &str = "(no package)";
 /// Whose files are in genpack's own folder.
 pub const OWN: &str = "(genpack)";
+/// Whose files are in the blueprint's `files/`.
+pub const BLUEPRINT: &str = "(files/)";
 /// genpack's folder in a system.
 const OWN_FOLDER: &str = "usr/lib/genpack";
 
@@ -123,10 +125,14 @@ pub struct Sized {
 
 /// Returns which package each file of an image belongs to.
 pub fn owners(image: &Image) -> Result<BTreeMap<PathBuf, String>> {
+    let contents = image.contents()?.unwrap_or_default();
     let mut owners = BTreeMap::new();
-    for entry in image.contents()?.unwrap_or_default().packages {
-        owners.extend(entry.paths().map(|path| (path, entry.name.clone())));
+    for entry in &contents.packages {
+        owners.extend(entry.files.paths().map(|path| (path, entry.name.clone())));
     }
+    // These were written over those of packages.
+    owners.extend(contents.own_files.paths().map(|path| (path, OWN.to_string())));
+    owners.extend(contents.blueprint_files.paths().map(|path| (path, BLUEPRINT.to_string())));
     Ok(owners)
 }
 

@@ -12,6 +12,9 @@ use crate::packages::Reason;
 /// The packages whose units every system starts; they are counted, not listed.
 const EVERYWHERE: [&str; 2] = ["systemd", "udev"];
 
+/// Files and folders below this size are only in the JSON where there would be many.
+const SMALL: u64 = 100 << 10;
+
 /// Returns the report as text.
 pub fn text(report: &Report) -> String {
     let mut text = head(report);
@@ -24,8 +27,8 @@ pub fn text(report: &Report) -> String {
     section("Started at boot", units(report));
     section("Ports open at boot", ports(report));
     section("Licences, with the number of packages that have parts under them", licences(report));
-    section("Folders", files(&report.folders));
-    section("Biggest files", files(&report.biggest_files));
+    section("Folders", files(report.folders.iter().filter(|folder| folder.bytes >= SMALL)));
+    section("Biggest files", files(report.biggest_files.iter()));
     match &report.packages {
         Some(sizes) => section(&format!("Packages ({})", sizes.iter().filter(|p| p.reason.is_some()).count()), packages(sizes)),
         None => section("Packages", "  The image has no list of its packages; this genpack did not make it.\n".into()),
@@ -72,23 +75,29 @@ fn sizes(report: &Report) -> String {
 
 fn slots(card: &CardSizes) -> impl Iterator<Item = [String; 3]> {
     card.slots.iter().map(|(slot, files)| {
-        let each = files.iter().map(|(name, bytes)| format!("{name} {}", size(*bytes)));
-        let each: Vec<_> = each.collect();
+        let mut big: Vec<_> = files.iter().filter(|(_, bytes)| **bytes >= SMALL).collect();
+        big.sort_by(|a, b| b.1.cmp(a.1));
+        let each: Vec<_> = big.iter().map(|(name, bytes)| format!("{name} {}", size(**bytes))).collect();
         [format!("slot {slot}"), size(files.values().sum()), each.join(", ")]
     })
 }
 
 fn units(report: &Report) -> String {
-    let mut text = String::new();
+    let mut rows = Vec::new();
+    let mut everywhere = Vec::new();
     for (kind, units) in &report.units {
         let is_everywhere = |unit: &&UnitName| EVERYWHERE.contains(&unit.package.as_str());
-        let (everywhere, own): (Vec<_>, Vec<_>) = units.iter().partition(is_everywhere);
-        let rows: Vec<_> = own.iter().map(|unit| [unit.name.clone(), unit.package.clone()]).collect();
-        text += &lines(&rows, &[]);
-        if !everywhere.is_empty() {
-            let more = if own.is_empty() { "" } else { "and " };
-            let _ = writeln!(text, "  {more}{} {kind} units of systemd and udev (--json lists them)", everywhere.len());
+        let (of_every_system, own): (Vec<_>, Vec<_>) = units.iter().partition(is_everywhere);
+        rows.extend(own.iter().map(|unit| [unit.name.clone(), unit.package.clone()]));
+        match of_every_system.len() {
+            0 => {}
+            1 => everywhere.push(format!("1 {kind}")),
+            count => everywhere.push(format!("{count} {kind}s")),
         }
+    }
+    let mut text = lines(&rows, &[]);
+    if !everywhere.is_empty() {
+        let _ = writeln!(text, "  and of systemd and udev: {} (--json lists them)", everywhere.join(", "));
     }
     if !text.is_empty() {
         text += "  Conditions in units, hardware and system.ini can still keep one from starting.\n";
@@ -130,12 +139,12 @@ fn licences(report: &Report) -> String {
     text
 }
 
-fn files(files: &[Sized]) -> String {
+fn files<'a>(files: impl Iterator<Item = &'a Sized>) -> String {
     let row = |file: &Sized| {
-        let package = file.package.clone().unwrap_or_default();
-        [size(file.bytes), file.path.clone(), package]
+        let package = file.package.as_ref().map(|package| format!("  {package}"));
+        [size(file.bytes), file.path.clone() + &package.unwrap_or_default()]
     };
-    lines(&files.iter().map(row).collect::<Vec<_>>(), &[0])
+    lines(&files.map(row).collect::<Vec<_>>(), &[0])
 }
 
 fn packages(packages: &[PackageSize]) -> String {

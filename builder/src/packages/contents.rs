@@ -29,6 +29,51 @@ pub struct Contents {
     /// genpack's own programs.
     #[serde(default)]
     pub own: Vec<OwnProgram>,
+    /// Files that genpack brings beside its programs.
+    #[serde(default)]
+    pub own_files: Files,
+    /// Files that the blueprint brings, in `files/`.
+    #[serde(default)]
+    pub blueprint_files: Files,
+}
+
+/// Files and links: names by folder, the folder relative to the root.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Files(BTreeMap<String, BTreeSet<String>>);
+
+impl Files {
+    /// Returns their paths, relative to the root.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let in_folder = |(folder, names): (&'_ String, &'_ BTreeSet<String>)| {
+            let folder = PathBuf::from(folder);
+            names.iter().map(|name| folder.join(name)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(in_folder)
+    }
+
+    fn add(&mut self, path: &Path) {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let folder = path.parent().map(text).unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        self.0.entry(folder).or_default().insert(name.unwrap_or_default());
+    }
+
+    /// Those below a folder, which need not exist.
+    fn below(folder: &Path) -> Result<Files> {
+        let mut files = Files::default();
+        let mut todo = vec![folder.to_path_buf()];
+        while let Some(current) = todo.pop() {
+            for entry in fs::read_dir(&current).into_iter().flatten() {
+                let entry = entry.with_context(|| format!("reading {}", current.display()))?;
+                match entry.file_type()?.is_dir() {
+                    true => todo.push(entry.path()),
+                    false => files.add(entry.path().strip_prefix(folder).unwrap_or(&current)),
+                }
+            }
+        }
+        Ok(files)
+    }
 }
 
 /// One package of an image.
@@ -63,8 +108,8 @@ pub struct Entry {
     pub part: bool,
     /// Names of packages of the image that it depends on.
     pub depends: BTreeSet<String>,
-    /// Its files and links: names by folder, the folder relative to the root.
-    pub files: BTreeMap<String, BTreeSet<String>>,
+    /// Its files and links.
+    pub files: Files,
 }
 
 /// A program of genpack's in an image.
@@ -79,15 +124,6 @@ pub struct OwnProgram {
 }
 
 impl Entry {
-    /// Returns its files, relative to the root.
-    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
-        let in_folder = |(folder, names): (&'_ String, &'_ BTreeSet<String>)| {
-            let folder = PathBuf::from(folder);
-            names.iter().map(|name| folder.join(name)).collect::<Vec<_>>()
-        };
-        self.files.iter().flat_map(in_folder)
-    }
-
     fn of(root: &Path, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
         let mut entry = Entry {
             name: package.name.clone(),
@@ -103,21 +139,14 @@ impl Entry {
             reason,
             part,
             depends: BTreeSet::new(),
-            files: BTreeMap::new(),
+            files: Files::default(),
         };
         for file in &package.files {
             if fs::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()) {
-                entry.add_file(file);
+                entry.files.add(file);
             }
         }
         Ok(entry)
-    }
-
-    fn add_file(&mut self, path: &Path) {
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let folder = path.parent().map(text).unwrap_or_default();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        self.files.entry(folder).or_default().insert(name.unwrap_or_default());
     }
 }
 
@@ -164,18 +193,16 @@ impl Contents {
         let paragraphs = paragraphs(&kernel.control);
         let paragraph = paragraphs.first().context("the kernel's package says nothing about itself")?;
         let mut package = database::package(*paragraph);
-        let modules = Path::new("usr/lib/modules").join(&kernel.release);
-        let mut todo = vec![modules];
-        while let Some(folder) = todo.pop() {
-            for entry in fs::read_dir(root.join(&folder)).into_iter().flatten() {
-                let entry = entry?;
-                let path = folder.join(entry.file_name());
-                match entry.file_type()?.is_dir() {
-                    true => todo.push(path),
-                    false => drop(package.files.insert(path)),
-                }
-            }
+        // Debian's security data are about the source of which the signed kernel was made.
+        let made_of = [paragraph.line("Built-Using"), paragraph.line("Static-Built-Using")];
+        let made_of = made_of.iter().flat_map(|value| value.split(','));
+        if let Some(version) = made_of.filter_map(|one| one.trim().strip_prefix("linux (= ")).next() {
+            package.source = "linux".into();
+            package.source_version = version.trim_end_matches(')').to_string();
         }
+        let modules = Path::new("usr/lib/modules").join(&kernel.release);
+        let found = Files::below(&root.join(&modules))?;
+        package.files.extend(found.paths().map(|path| modules.join(path)));
         let vmlinuz = layout::BOOT_FILES_DIR.trim_start_matches('/');
         package.files.insert(Path::new(vmlinuz).join(layout::card::VMLINUZ));
         let copyright = Path::new(DOC).join(&package.name).join("copyright");
@@ -200,6 +227,13 @@ impl Contents {
             version: env!("CARGO_PKG_VERSION").into(),
             sha256,
         });
+        Ok(())
+    }
+
+    /// Notes which files come from genpack's own folder of files, and from the blueprint's.
+    pub fn add_files(&mut self, own: &Path, blueprint: &Path) -> Result<()> {
+        self.own_files = Files::below(own)?;
+        self.blueprint_files = Files::below(blueprint)?;
         Ok(())
     }
 

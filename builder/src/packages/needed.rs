@@ -102,6 +102,14 @@ impl<'a> Needed<'a> {
         for name in ALWAYS {
             needed.add(name, Reason::Essential);
         }
+        // What was found as a dependency first may have a better reason.
+        for (name, reason) in &mut needed.reasons {
+            if asked.contains(name) {
+                *reason = Reason::Asked;
+            } else if ALWAYS.contains(&name.as_str()) || database.packages[name].essential {
+                *reason = Reason::Essential;
+            }
+        }
         needed
     }
 
