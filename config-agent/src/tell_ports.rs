@@ -100,7 +100,11 @@ fn sockets(table: &str, state: &str) -> Vec<(String, u16, u64)> {
 
 /// Reads an address as the kernel prints it: words of 32 bits in the machine's own byte order.
 fn ip(hex: &str) -> Option<String> {
-    let word = |at: usize| u32::from_str_radix(hex.get(at..at + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let word = |at: usize| {
+        u32::from_str_radix(hex.get(at..at + 8)?, 16)
+            .ok()
+            .map(u32::to_ne_bytes)
+    };
     let address: IpAddr = match hex.len() {
         8 => Ipv4Addr::from(word(0)?).into(),
         32 => {
@@ -122,7 +126,9 @@ fn ip(hex: &str) -> Option<String> {
 fn owners(proc: &Path) -> BTreeMap<u64, (String, String)> {
     let mut owners: BTreeMap<u64, (String, String)> = BTreeMap::new();
     let processes = fs::read_dir(proc).into_iter().flatten().flatten();
-    let mut numbers: Vec<u32> = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let mut numbers: Vec<u32> = processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
     // A socket that systemd listens at for a service is open in both; the service, which is younger, says more.
     numbers.sort_unstable_by(|a, b| b.cmp(a));
     for number in numbers {
@@ -130,7 +136,11 @@ fn owners(proc: &Path) -> BTreeMap<u64, (String, String)> {
         for inode in open_sockets(&folder) {
             owners.entry(inode).or_insert_with(|| {
                 let program = fs::read_link(folder.join("exe")).unwrap_or_default();
-                let process = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let process = program
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 let cgroup = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
                 (process, unit_of(&cgroup).to_string())
             });
@@ -141,14 +151,29 @@ fn owners(proc: &Path) -> BTreeMap<u64, (String, String)> {
 
 fn open_sockets(process: &Path) -> Vec<u64> {
     let links = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
-    let inode = |to: PathBuf| to.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok();
-    links.filter_map(|link| inode(fs::read_link(link.path()).ok()?)).collect()
+    let inode = |to: PathBuf| {
+        to.to_str()?
+            .strip_prefix("socket:[")?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
+    };
+    links
+        .filter_map(|link| inode(fs::read_link(link.path()).ok()?))
+        .collect()
 }
 
 /// The unit in a line such as `0::/system.slice/nginx.service` (cgroups(7)).
 fn unit_of(cgroup: &str) -> &str {
-    let path = cgroup.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
-    let is_unit = |part: &&str| [".service", ".scope", ".socket"].iter().any(|end| part.ends_with(end));
+    let path = cgroup
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .unwrap_or_default();
+    let is_unit = |part: &&str| {
+        [".service", ".scope", ".socket"]
+            .iter()
+            .any(|end| part.ends_with(end))
+    };
     path.trim().split('/').rev().find(is_unit).unwrap_or_default()
 }
 
@@ -161,7 +186,10 @@ mod tests {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
                      \x20  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1\n\
                      \x20  1: 0100007F:1F91 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1\n";
-        assert_eq!(sockets(table, TCP_LISTEN), [("127.0.0.1".to_string(), 8080, 4711)]);
+        assert_eq!(
+            sockets(table, TCP_LISTEN),
+            [("127.0.0.1".to_string(), 8080, 4711)]
+        );
         assert_eq!(ip("00000000000000000000000000000000").as_deref(), Some("*"));
         assert_eq!(ip("00000000000000000000000001000000").as_deref(), Some("::1"));
         assert_eq!(ip("xyz"), None);
@@ -172,7 +200,10 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let found = listening(Path::new("/"));
-        let own = found.iter().find(|found| found.port == port && found.protocol == "tcp").unwrap();
+        let own = found
+            .iter()
+            .find(|found| found.port == port && found.protocol == "tcp")
+            .unwrap();
         let program = std::env::current_exe().unwrap();
         let name = program.file_name().unwrap().to_str().unwrap();
         assert_eq!((own.address.as_str(), own.process.as_str()), ("127.0.0.1", name));
@@ -181,7 +212,10 @@ mod tests {
     #[test]
     fn units_are_found_in_the_name_of_the_control_group() {
         assert_eq!(unit_of("0::/system.slice/nginx.service\n"), "nginx.service");
-        assert_eq!(unit_of("0::/system.slice/system-sshd.slice/sshd@1.service/x\n"), "sshd@1.service");
+        assert_eq!(
+            unit_of("0::/system.slice/system-sshd.slice/sshd@1.service/x\n"),
+            "sshd@1.service"
+        );
         assert_eq!(unit_of("0::/init.scope\n"), "init.scope");
         assert_eq!(unit_of("12:pids:/x.service\n"), "");
     }

@@ -20,8 +20,8 @@ use super::{ARCH, Request};
 use crate::blueprint::FILES_DIR;
 use crate::disk::grub::{self, Platform};
 use crate::disk::{self, Content, DiskImage};
-use crate::progress::{Progress, Stage};
 use crate::packages::{self, Contents};
+use crate::progress::{Progress, Stage};
 use crate::source::{InstalledPackage, KernelFiles};
 use crate::{command, initramfs, sbom, squashfs, tree};
 

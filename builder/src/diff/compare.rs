@@ -156,7 +156,13 @@ impl Difference {
 
     /// Returns whether nothing that is compared differs. The images can still be packed differently.
     pub fn says_nothing(&self) -> bool {
-        let changes = [&self.packages, &self.units, &self.ports, &self.settings, &self.card];
+        let changes = [
+            &self.packages,
+            &self.units,
+            &self.ports,
+            &self.settings,
+            &self.card,
+        ];
         self.image.is_empty()
             && self.sizes.is_empty()
             && self.files.is_empty()
@@ -172,7 +178,9 @@ fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
     }
     let (mut left, mut right) = (vec![0; 1 << 20], vec![0; 1 << 20]);
     loop {
-        let count = one.read(&mut left).with_context(|| format!("reading {}", a.display()))?;
+        let count = one
+            .read(&mut left)
+            .with_context(|| format!("reading {}", a.display()))?;
         if count == 0 {
             return Ok(true);
         }
@@ -194,7 +202,8 @@ fn image_fields(before: &Image, after: &Image) -> Result<Vec<Change>> {
     };
     let (before, after) = (fields(before)?, fields(after)?);
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let value = |fields: &BTreeMap<String, String>, name: &String| fields.get(name).cloned().unwrap_or_default();
+    let value =
+        |fields: &BTreeMap<String, String>, name: &String| fields.get(name).cloned().unwrap_or_default();
     let changes = names.into_iter().map(|name| Change {
         name: name.clone(),
         before: value(&before, name),
@@ -241,7 +250,10 @@ fn settings(image: &Image) -> Result<BTreeMap<String, String>> {
 
 fn card_files(files: &BTreeMap<String, CardFile>) -> BTreeMap<String, String> {
     let shown = |file: &CardFile| format!("{} bytes, SHA-256 {}...", file.bytes, &file.sha256[..12]);
-    files.iter().map(|(name, file)| (name.clone(), shown(file))).collect()
+    files
+        .iter()
+        .map(|(name, file)| (name.clone(), shown(file)))
+        .collect()
 }
 
 fn files(before: &Image, after: &Image) -> Result<BTreeMap<String, Changes>> {

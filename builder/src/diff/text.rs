@@ -29,17 +29,29 @@ pub fn text(difference: &Difference) -> String {
     section("Image", difference.image.iter().map(changed).collect());
     let sizes = difference.sizes.iter().map(|of| {
         let [before, after] = [of.before, of.after].map(size);
-        [of.name.clone(), before, "->".into(), after, change(of.before, of.after)]
+        [
+            of.name.clone(),
+            before,
+            "->".into(),
+            after,
+            change(of.before, of.after),
+        ]
     });
     section("Size", lines(&sizes.collect::<Vec<_>>(), &[1, 3, 4]));
     let lacking = difference.without_packages.iter();
     let lacking = lacking.map(|image| format!("  not compared: {image} has no list of its packages\n"));
-    section("Packages", lacking.collect::<String>() + &all(&difference.packages));
+    section(
+        "Packages",
+        lacking.collect::<String>() + &all(&difference.packages),
+    );
     section("Started at boot", all(&difference.units));
     section("Ports that socket units and sshd open", all(&difference.ports));
     section("Declared settings", all(&difference.settings));
     section("Card", all(&difference.card));
-    let files = difference.files.iter().map(|(package, changes)| format!("  {package}\n{}", files(changes)));
+    let files = difference
+        .files
+        .iter()
+        .map(|(package, changes)| format!("  {package}\n{}", files(changes)));
     section("Files of the system, by package", files.collect());
     text
 }
@@ -72,7 +84,11 @@ fn files(changes: &Changes) -> String {
         }
     }
     if entries.len() > MOST_FILES {
-        let _ = writeln!(text, "    and {} more (--json lists them)", entries.len() - MOST_FILES);
+        let _ = writeln!(
+            text,
+            "    and {} more (--json lists them)",
+            entries.len() - MOST_FILES
+        );
     }
     text
 }

@@ -3,7 +3,7 @@
 mod partition;
 pub mod system;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -88,7 +88,10 @@ impl Image {
             )));
         }
         let mut magic = Vec::new();
-        Read::by_ref(&mut file).take(4).read_to_end(&mut magic).with_context(open)?;
+        Read::by_ref(&mut file)
+            .take(4)
+            .read_to_end(&mut magic)
+            .with_context(open)?;
         file.seek(SeekFrom::Start(0)).with_context(open)?;
         if magic == SQUASHFS {
             let system = System::open(file).with_context(|| format!("{} is damaged", path.display()))?;
@@ -145,7 +148,9 @@ fn read_card(mut file: File, path: &Path) -> Result<(CardContent, tempfile::Name
     let Ok(table) = MBR::read_from(&mut file, 512) else {
         bail!(no_card());
     };
-    let fat = table.iter().find(|(_, partition)| FAT_TYPES.contains(&partition.sys));
+    let fat = table
+        .iter()
+        .find(|(_, partition)| FAT_TYPES.contains(&partition.sys));
     let Some((_, fat)) = fat else {
         bail!(no_card());
     };
@@ -175,15 +180,23 @@ fn read_card(mut file: File, path: &Path) -> Result<(CardContent, tempfile::Name
             if name == "." || name == ".." {
                 continue;
             }
-            let inside = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let inside = if folder.is_empty() {
+                name
+            } else {
+                format!("{folder}/{name}")
+            };
             if entry.is_dir() {
                 todo.push(inside);
                 continue;
             }
-            let slot = inside.strip_prefix(SLOTS).and_then(|rest| rest.strip_suffix(SYSTEM_IMG));
+            let slot = inside
+                .strip_prefix(SLOTS)
+                .and_then(|rest| rest.strip_suffix(SYSTEM_IMG));
             let slot = slot.map(|slot| slot.trim_matches('/').to_string());
             // Slots have one letter; the first one's system is looked into.
-            let is_better = slot.as_ref().is_some_and(|slot| card.slot.is_empty() || *slot < card.slot);
+            let is_better = slot
+                .as_ref()
+                .is_some_and(|slot| card.slot.is_empty() || *slot < card.slot);
             let mut target: Box<dyn Write> = match is_better {
                 true => {
                     copy.as_file().set_len(0)?;

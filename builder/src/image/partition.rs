@@ -37,7 +37,9 @@ impl Read for Partition {
         let left = usize::try_from(self.size.saturating_sub(self.position)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left);
         let inside = self.position.checked_sub(self.window_at);
-        let inside = inside.and_then(|at| usize::try_from(at).ok()).filter(|at| *at < self.window.len());
+        let inside = inside
+            .and_then(|at| usize::try_from(at).ok())
+            .filter(|at| *at < self.window.len());
         let at = match inside {
             Some(at) => at,
             None => {

@@ -64,14 +64,20 @@ impl System {
     pub fn open(mut file: File) -> Result<System> {
         let length = file.metadata().context("reading its length")?.len();
         let mut head = Vec::new();
-        file.by_ref().take(SUPERBLOCK_BYTES as u64).read_to_end(&mut head)?;
+        file.by_ref()
+            .take(SUPERBLOCK_BYTES as u64)
+            .read_to_end(&mut head)?;
         check_superblock(&head, length).map_err(|damage| anyhow!("{damage}"))?;
         file.seek(SeekFrom::Start(0))?;
         let reader = FilesystemReader::from_reader(BufReader::with_capacity(128 << 10, file));
         let reader = reader.map_err(|error| anyhow!("it can't be read: {error}"))?;
         let (mut nodes, mut places) = (BTreeMap::new(), BTreeMap::new());
         for (at, node) in reader.root.nodes.iter().enumerate() {
-            let path = node.fullpath.strip_prefix("/").unwrap_or(&node.fullpath).to_path_buf();
+            let path = node
+                .fullpath
+                .strip_prefix("/")
+                .unwrap_or(&node.fullpath)
+                .to_path_buf();
             let kind = match &node.inner {
                 InnerNode::File(file) => Kind::File(file.file_len() as u64),
                 InnerNode::Dir(_) => Kind::Folder,

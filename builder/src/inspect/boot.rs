@@ -49,7 +49,9 @@ pub fn open_ports(image: &Image) -> Result<Vec<Port>> {
     let (stream, _) = listener.accept().context("talking to the machine")?;
     let mut line = String::new();
     // The machine's deadline ends QEMU, and with it the socket.
-    BufReader::new(stream).read_line(&mut line).context("listening to the machine")?;
+    BufReader::new(stream)
+        .read_line(&mut line)
+        .context("listening to the machine")?;
     if line.is_empty() {
         let said = vm.serial_log();
         let tail: Vec<_> = said.lines().rev().take(10).collect();

@@ -5,7 +5,7 @@ pub mod ports;
 pub mod report;
 pub mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod text;
 pub mod units;
 

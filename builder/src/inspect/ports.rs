@@ -45,7 +45,10 @@ pub fn declared(system: &System, units: &[Unit]) -> Result<Vec<Port>> {
             }));
         }
     }
-    if let Some(unit) = units.iter().find(|unit| ["ssh.service", "sshd.service"].contains(&unit.name.as_str())) {
+    if let Some(unit) = units
+        .iter()
+        .find(|unit| ["ssh.service", "sshd.service"].contains(&unit.name.as_str()))
+    {
         ports.extend(sshd_ports(system)?.into_iter().map(|port| Port {
             protocol: "tcp".into(),
             port,
@@ -72,7 +75,11 @@ fn address_and_port(value: &str) -> Option<(String, u16)> {
 }
 
 fn sshd_ports(system: &System) -> Result<Vec<u16>> {
-    let mut files: Vec<_> = system.nodes().keys().filter(|path| path.starts_with(SSHD_FOLDER)).collect();
+    let mut files: Vec<_> = system
+        .nodes()
+        .keys()
+        .filter(|path| path.starts_with(SSHD_FOLDER))
+        .collect();
     let main = Path::new(SSHD_CONFIG).to_path_buf();
     files.push(&main);
     let mut ports = Vec::new();
@@ -96,7 +103,13 @@ mod tests {
         assert_eq!(address_and_port("22"), Some(("*".into(), 22)));
         assert_eq!(address_and_port("127.0.0.1:80"), Some(("127.0.0.1".into(), 80)));
         assert_eq!(address_and_port("[::1]:443"), Some(("::1".into(), 443)));
-        for other in ["/run/dbus/system_bus_socket", "@abstract", "vsock::22", "kobject-uevent 1", ""] {
+        for other in [
+            "/run/dbus/system_bus_socket",
+            "@abstract",
+            "vsock::22",
+            "kobject-uevent 1",
+            "",
+        ] {
             assert_eq!(address_and_port(other), None, "{other}");
         }
     }

@@ -132,7 +132,12 @@ pub fn owners(image: &Image) -> Result<BTreeMap<PathBuf, String>> {
     }
     // These were written over those of packages.
     owners.extend(contents.own_files.paths().map(|path| (path, OWN.to_string())));
-    owners.extend(contents.blueprint_files.paths().map(|path| (path, BLUEPRINT.to_string())));
+    owners.extend(
+        contents
+            .blueprint_files
+            .paths()
+            .map(|path| (path, BLUEPRINT.to_string())),
+    );
     Ok(owners)
 }
 
@@ -160,7 +165,10 @@ impl Report {
                 let path = unit.path.as_deref().unwrap_or(Path::new(""));
                 let package = owner_of(&owners, path).to_string();
                 let name = unit.name.clone();
-                kinds.entry(kind.into()).or_default().push(UnitName { name, package });
+                kinds
+                    .entry(kind.into())
+                    .or_default()
+                    .push(UnitName { name, package });
             }
         }
         let mut licences: BTreeMap<String, usize> = BTreeMap::new();
@@ -184,7 +192,9 @@ impl Report {
                 system: nodes.values().map(Node::bytes).sum(),
                 entries: nodes.len(),
             },
-            packages: contents.as_ref().map(|contents| packages(contents, nodes, &owners)),
+            packages: contents
+                .as_ref()
+                .map(|contents| packages(contents, nodes, &owners)),
             licences,
             without_licence,
             units: kinds,
@@ -205,7 +215,10 @@ impl CardSizes {
             if let ["boot", slot, name] = parts[..]
                 && slot.len() == 1
             {
-                slots.entry(slot.into()).or_default().insert(name.into(), file.bytes);
+                slots
+                    .entry(slot.into())
+                    .or_default()
+                    .insert(name.into(), file.bytes);
             }
         }
         CardSizes {
@@ -273,15 +286,24 @@ fn folders(nodes: &BTreeMap<PathBuf, Node>) -> Vec<Sized> {
     let rank = |path: &Path| {
         let mut way: Vec<_> = path.ancestors().filter(|folder| depth(folder) > 0).collect();
         way.reverse();
-        way.into_iter().map(|folder| (std::cmp::Reverse(sizes[folder]), folder.to_path_buf())).collect::<Vec<_>>()
+        way.into_iter()
+            .map(|folder| (std::cmp::Reverse(sizes[folder]), folder.to_path_buf()))
+            .collect::<Vec<_>>()
     };
-    let mut found: Vec<_> = sizes.keys().copied().filter(|path| (1..=DEPTH).contains(&depth(path))).collect();
+    let mut found: Vec<_> = sizes
+        .keys()
+        .copied()
+        .filter(|path| (1..=DEPTH).contains(&depth(path)))
+        .collect();
     found.sort_by_key(|path| rank(path));
-    let sized = found.into_iter().filter(|path| sizes[path] > 0).map(|path| Sized {
-        path: format!("/{}", path.display()),
-        bytes: sizes[path],
-        package: None,
-    });
+    let sized = found
+        .into_iter()
+        .filter(|path| sizes[path] > 0)
+        .map(|path| Sized {
+            path: format!("/{}", path.display()),
+            bytes: sizes[path],
+            package: None,
+        });
     sized.collect()
 }
 

@@ -24,7 +24,12 @@ pub fn change(before: u64, after: u64) -> String {
 /// Returns rows as lines with two spaces in front and between columns. The columns numbered in `right` end below one another; the
 /// last one is not filled up.
 pub fn lines<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].width())
+            .max()
+            .unwrap_or_default()
+    };
     let widths: Vec<_> = (0..N).map(width).collect();
     let mut text = String::new();
     for row in rows {
@@ -71,20 +76,32 @@ mod tests {
     #[test]
     fn sizes_are_short() {
         let shown = [0, 1023, 1024, 1_023_000, 1_048_576, 5 << 30].map(size);
-        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "999.0 KiB", "1.0 MiB", "5120.0 MiB"]);
-        assert_eq!((change(2048, 1024), change(0, 1)), ("-1.0 KiB".into(), "+1 B".into()));
+        assert_eq!(
+            shown,
+            ["0 B", "1023 B", "1.0 KiB", "999.0 KiB", "1.0 MiB", "5120.0 MiB"]
+        );
+        assert_eq!(
+            (change(2048, 1024), change(0, 1)),
+            ("-1.0 KiB".into(), "+1 B".into())
+        );
     }
 
     #[test]
     fn columns_stand_below_one_another() {
         let row = |a: &str, b: &str| [a.to_string(), b.to_string(), "x".to_string()];
-        assert_eq!(lines(&[row("a", "10"), row("long", "5")], &[1]), "  a     10  x\n  long   5  x\n");
+        assert_eq!(
+            lines(&[row("a", "10"), row("long", "5")], &[1]),
+            "  a     10  x\n  long   5  x\n"
+        );
     }
 
     #[test]
     fn words_flow_in_lines() {
         assert_eq!(flow(["a".into(), "b".into()]), "  a, b\n");
         let text = flow((0..60).map(|n| format!("word{n}")));
-        assert!(text.lines().count() > 3 && text.lines().all(|line| line.len() <= 96), "{text}");
+        assert!(
+            text.lines().count() > 3 && text.lines().all(|line| line.len() <= 96),
+            "{text}"
+        );
     }
 }

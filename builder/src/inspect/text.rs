@@ -26,12 +26,27 @@ pub fn text(report: &Report) -> String {
     section("Size", sizes(report));
     section("Started at boot", units(report));
     section("Ports open at boot", ports(report));
-    section("Licences, with the number of packages that have parts under them", licences(report));
-    section("Folders", files(report.folders.iter().filter(|folder| folder.bytes >= SMALL)));
+    section(
+        "Licences, with the number of packages that have parts under them",
+        licences(report),
+    );
+    section(
+        "Folders",
+        files(report.folders.iter().filter(|folder| folder.bytes >= SMALL)),
+    );
     section("Biggest files", files(report.biggest_files.iter()));
     match &report.packages {
-        Some(sizes) => section(&format!("Packages ({})", sizes.iter().filter(|p| p.reason.is_some()).count()), packages(sizes)),
-        None => section("Packages", "  The image has no list of its packages; this genpack did not make it.\n".into()),
+        Some(sizes) => section(
+            &format!(
+                "Packages ({})",
+                sizes.iter().filter(|p| p.reason.is_some()).count()
+            ),
+            packages(sizes),
+        ),
+        None => section(
+            "Packages",
+            "  The image has no list of its packages; this genpack did not make it.\n".into(),
+        ),
     }
     text
 }
@@ -40,7 +55,9 @@ fn head(report: &Report) -> String {
     let Some(image) = &report.image else {
         return format!("An image that genpack did not make: {}\n", report.system);
     };
-    let moment = i64::try_from(image.epoch).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    let moment = i64::try_from(image.epoch)
+        .ok()
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     let moment = moment.unwrap_or_default().format("%Y-%m-%d %H:%M:%S UTC");
     format!(
         "{}, for the profile {}\n{}",
@@ -77,8 +94,15 @@ fn slots(card: &CardSizes) -> impl Iterator<Item = [String; 3]> {
     card.slots.iter().map(|(slot, files)| {
         let mut big: Vec<_> = files.iter().filter(|(_, bytes)| **bytes >= SMALL).collect();
         big.sort_by(|a, b| b.1.cmp(a.1));
-        let each: Vec<_> = big.iter().map(|(name, bytes)| format!("{name} {}", size(**bytes))).collect();
-        [format!("slot {slot}"), size(files.values().sum()), each.join(", ")]
+        let each: Vec<_> = big
+            .iter()
+            .map(|(name, bytes)| format!("{name} {}", size(**bytes)))
+            .collect();
+        [
+            format!("slot {slot}"),
+            size(files.values().sum()),
+            each.join(", "),
+        ]
     })
 }
 
@@ -97,7 +121,11 @@ fn units(report: &Report) -> String {
     }
     let mut text = lines(&rows, &[]);
     if !everywhere.is_empty() {
-        let _ = writeln!(text, "  and of systemd and udev: {} (--json lists them)", everywhere.join(", "));
+        let _ = writeln!(
+            text,
+            "  and of systemd and udev: {} (--json lists them)",
+            everywhere.join(", ")
+        );
     }
     if !text.is_empty() {
         text += "  Conditions in units, hardware and system.ini can still keep one from starting.\n";
@@ -109,8 +137,17 @@ fn ports(report: &Report) -> String {
     let rows = |ports: &[Port]| {
         let row = |port: &Port| {
             let by = [&port.process, &port.unit].map(String::as_str);
-            let by = by.into_iter().filter(|by| !by.is_empty()).collect::<Vec<_>>().join(", ");
-            [port.protocol.clone(), port.port.to_string(), port.address.clone(), by]
+            let by = by
+                .into_iter()
+                .filter(|by| !by.is_empty())
+                .collect::<Vec<_>>()
+                .join(", ");
+            [
+                port.protocol.clone(),
+                port.port.to_string(),
+                port.address.clone(),
+                by,
+            ]
         };
         lines(&ports.iter().map(row).collect::<Vec<_>>(), &[1])
     };
@@ -127,10 +164,17 @@ fn ports(report: &Report) -> String {
 fn licences(report: &Report) -> String {
     let mut several: Vec<_> = report.licences.iter().filter(|(_, count)| **count > 1).collect();
     several.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
-    let mut text = flow(several.iter().map(|(licence, count)| format!("{licence} {count}")));
+    let mut text = flow(
+        several
+            .iter()
+            .map(|(licence, count)| format!("{licence} {count}")),
+    );
     let single = report.licences.len() - several.len();
     if single > 0 {
-        let _ = writeln!(text, "  and {single} that stand in one package each (--json lists them)");
+        let _ = writeln!(
+            text,
+            "  and {single} that stand in one package each (--json lists them)"
+        );
     }
     if !report.without_licence.is_empty() {
         text += "  Described only in words, in /usr/share/doc/PACKAGE/copyright:\n";
@@ -157,7 +201,12 @@ fn packages(packages: &[PackageSize]) -> String {
             Some(Reason::UsedBy(by)) => format!("for {by}"),
         };
         let part = if package.part { " (a part)" } else { "" };
-        [size(package.bytes), package.name.clone(), package.version.clone(), why + part]
+        [
+            size(package.bytes),
+            package.name.clone(),
+            package.version.clone(),
+            why + part,
+        ]
     };
     lines(&packages.iter().map(row).collect::<Vec<_>>(), &[0])
 }

@@ -92,7 +92,9 @@ impl<'a> Units<'a> {
     }
 
     fn add_inner(&mut self, folder: &'a str, name: &'a str, path: &'a Path) {
-        let wants = folder.strip_suffix(".wants").or_else(|| folder.strip_suffix(".requires"));
+        let wants = folder
+            .strip_suffix(".wants")
+            .or_else(|| folder.strip_suffix(".requires"));
         if let Some(unit) = wants {
             self.wants.entry(unit).or_default().insert(name);
         } else if let Some(unit) = folder.strip_suffix(".d") {
@@ -119,7 +121,11 @@ impl<'a> Units<'a> {
             if target == name || Some(&target) == template.as_ref() {
                 // A link to the same unit in another folder.
                 let place = to.strip_prefix("/").unwrap_or(to);
-                let place = self.system.nodes().get_key_value(place).map(|(path, _)| path.as_path());
+                let place = self
+                    .system
+                    .nodes()
+                    .get_key_value(place)
+                    .map(|(path, _)| path.as_path());
                 return Some((name, place));
             }
             // `dbus.service` leads to `dbus-broker.service`; an instance of a template stays one.
@@ -136,7 +142,9 @@ impl<'a> Units<'a> {
         let template = template_of(name);
         let drop_ins = [template.as_deref().unwrap_or(name), name];
         let drop_ins = drop_ins.iter().filter_map(|name| self.drop_ins.get(name));
-        let files = path.into_iter().chain(drop_ins.flat_map(|files| files.values().copied()));
+        let files = path
+            .into_iter()
+            .chain(drop_ins.flat_map(|files| files.values().copied()));
         for file in files {
             settings.extend(parse(&self.system.text(file)?));
         }
@@ -150,8 +158,14 @@ impl<'a> Units<'a> {
     fn started_with(&self, name: &str, unit: &Unit) -> Vec<String> {
         let template = template_of(name);
         let folders = [Some(name), template.as_deref()].into_iter().flatten();
-        let linked = folders.filter_map(|name| self.wants.get(name)).flatten().map(ToString::to_string);
-        let values = unit.settings.iter().filter(|(key, _)| STARTING.contains(&key.as_str()));
+        let linked = folders
+            .filter_map(|name| self.wants.get(name))
+            .flatten()
+            .map(ToString::to_string);
+        let values = unit
+            .settings
+            .iter()
+            .filter(|(key, _)| STARTING.contains(&key.as_str()));
         let named = values.flat_map(|(_, value)| value.split_whitespace());
         let instance = instance_of(name).unwrap_or_default();
         let named = named.map(|other| other.replace("%i", instance).replace("%I", instance));
@@ -162,9 +176,14 @@ impl<'a> Units<'a> {
 /// Reads a unit file: `key=value` in any section, with lines that a backslash continues.
 fn parse(text: &str) -> Vec<(String, String)> {
     let joined = text.replace("\\\n", " ");
-    let lines = joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';', '[']));
+    let lines = joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with(['#', ';', '[']));
     let settings = lines.filter_map(|line| line.split_once('='));
-    settings.map(|(key, value)| (key.trim().to_string(), value.trim().to_string())).collect()
+    settings
+        .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))
+        .collect()
 }
 
 /// `getty@.service` of `getty@tty1.service`.
@@ -177,7 +196,9 @@ fn template_of(name: &str) -> Option<String> {
 /// `tty1` of `getty@tty1.service`.
 fn instance_of(name: &str) -> Option<&str> {
     let (_, rest) = name.split_once('@')?;
-    rest.rsplit_once('.').map(|(instance, _)| instance).filter(|instance| !instance.is_empty())
+    rest.rsplit_once('.')
+        .map(|(instance, _)| instance)
+        .filter(|instance| !instance.is_empty())
 }
 
 impl Unit {

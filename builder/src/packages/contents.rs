@@ -160,7 +160,12 @@ impl Contents {
     ) -> Result<Contents> {
         let mut contents = Contents::default();
         for package in database.packages.values() {
-            let user = || parts.iter().find(|(path, _)| package.files.contains(*path)).map(|(_, by)| by);
+            let user = || {
+                parts
+                    .iter()
+                    .find(|(path, _)| package.files.contains(*path))
+                    .map(|(_, by)| by)
+            };
             let (reason, part) = match (needed.reasons().get(&package.name), user()) {
                 (Some(reason), _) => (reason.clone(), false),
                 (None, Some(by)) => (Reason::UsedBy(format!("/{}", by.display())), true),
@@ -170,7 +175,11 @@ impl Contents {
         }
         let mut providers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let names: BTreeSet<String> = contents.packages.iter().map(|entry| entry.name.clone()).collect();
-        for package in database.packages.values().filter(|package| names.contains(&package.name)) {
+        for package in database
+            .packages
+            .values()
+            .filter(|package| names.contains(&package.name))
+        {
             for name in package.provides.iter().chain([&package.name]) {
                 providers.entry(name).or_default().insert(&package.name);
             }
@@ -191,12 +200,20 @@ impl Contents {
     /// where those of the other packages are.
     pub fn add_kernel(&mut self, root: &Path, kernel: &KernelFiles) -> Result<()> {
         let paragraphs = paragraphs(&kernel.control);
-        let paragraph = paragraphs.first().context("the kernel's package says nothing about itself")?;
+        let paragraph = paragraphs
+            .first()
+            .context("the kernel's package says nothing about itself")?;
         let mut package = database::package(*paragraph);
         // Debian's security data are about the source of which the signed kernel was made.
-        let made_of = [paragraph.line("Built-Using"), paragraph.line("Static-Built-Using")];
+        let made_of = [
+            paragraph.line("Built-Using"),
+            paragraph.line("Static-Built-Using"),
+        ];
         let made_of = made_of.iter().flat_map(|value| value.split(','));
-        if let Some(version) = made_of.filter_map(|one| one.trim().strip_prefix("linux (= ")).next() {
+        if let Some(version) = made_of
+            .filter_map(|one| one.trim().strip_prefix("linux (= "))
+            .next()
+        {
             package.source = "linux".into();
             package.source_version = version.trim_end_matches(')').to_string();
         }
@@ -204,7 +221,9 @@ impl Contents {
         let found = Files::below(&root.join(&modules))?;
         package.files.extend(found.paths().map(|path| modules.join(path)));
         let vmlinuz = layout::BOOT_FILES_DIR.trim_start_matches('/');
-        package.files.insert(Path::new(vmlinuz).join(layout::card::VMLINUZ));
+        package
+            .files
+            .insert(Path::new(vmlinuz).join(layout::card::VMLINUZ));
         let copyright = Path::new(DOC).join(&package.name).join("copyright");
         if let Ok(text) = fs::read(&kernel.copyright) {
             let place = root.join(&copyright);
@@ -240,7 +259,8 @@ impl Contents {
     /// Adds the hashes that the source knows.
     pub fn add_hashes(&mut self, installed: &[InstalledPackage]) {
         for entry in &mut self.packages {
-            let same = |package: &&InstalledPackage| package.name == entry.name && package.version == entry.version;
+            let same =
+                |package: &&InstalledPackage| package.name == entry.name && package.version == entry.version;
             if let Some(package) = installed.iter().find(same) {
                 entry.sha256.clone_from(&package.sha256);
             }

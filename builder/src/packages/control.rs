@@ -85,7 +85,10 @@ mod tests {
         let found = paragraphs(text);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].field("Description"), Some("one\n two\n ."));
-        assert_eq!((found[0].line("Version"), found[1].line("Package")), ("1:2-3", "b"));
+        assert_eq!(
+            (found[0].line("Version"), found[1].line("Package")),
+            ("1:2-3", "b")
+        );
         assert_eq!(found[1].field("Version"), None);
         assert_eq!(found[1].text(), "Package: b");
     }

@@ -32,7 +32,9 @@ const OTHER_NAMES: [(&str, &str); 14] = [
 /// isn't. Nothing of a file that is not in the machine-readable form.
 pub fn licences(text: &str) -> BTreeSet<String> {
     let paragraphs = paragraphs(text);
-    let is_machine_readable = paragraphs.first().is_some_and(|first| first.line("Format").contains(FORMAT));
+    let is_machine_readable = paragraphs
+        .first()
+        .is_some_and(|first| first.line("Format").contains(FORMAT));
     if !is_machine_readable {
         return BTreeSet::new();
     }
@@ -40,8 +42,16 @@ pub fn licences(text: &str) -> BTreeSet<String> {
     // for files.
     let of_files = paragraphs.iter().filter(|one| one.field("Files").is_some());
     let of_files: Vec<_> = of_files.map(|one| one.line("License")).collect();
-    let named = if of_files.is_empty() { vec![paragraphs[0].line("License")] } else { of_files };
-    named.into_iter().filter(|name| !name.is_empty()).map(expression).collect()
+    let named = if of_files.is_empty() {
+        vec![paragraphs[0].line("License")]
+    } else {
+        of_files
+    };
+    named
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .map(expression)
+        .collect()
 }
 
 /// Returns whether it is an expression of SPDX's.
@@ -74,7 +84,11 @@ fn expression(value: &str) -> String {
         });
     }
     let expression = words.join(" ");
-    if sure && is_spdx(&expression) { expression } else { value.to_string() }
+    if sure && is_spdx(&expression) {
+        expression
+    } else {
+        value.to_string()
+    }
 }
 
 /// Returns the SPDX identifier of one licence.

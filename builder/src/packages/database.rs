@@ -73,7 +73,9 @@ impl Database {
         let installed = paragraphs(status)
             .into_iter()
             .filter(|paragraph| paragraph.line("Status").ends_with(" installed"));
-        let packages = installed.map(package).map(|package| (package.name.clone(), package));
+        let packages = installed
+            .map(package)
+            .map(|package| (package.name.clone(), package));
         Database {
             packages: packages.collect(),
         }
@@ -103,7 +105,13 @@ pub fn package(paragraph: Paragraph<'_>) -> Package {
         Some((name, version)) => (name.trim(), version.trim_end_matches(')').trim()),
         None => (source, ""),
     };
-    let or = |text: &str, other: &str| if text.is_empty() { other.to_string() } else { text.to_string() };
+    let or = |text: &str, other: &str| {
+        if text.is_empty() {
+            other.to_string()
+        } else {
+            text.to_string()
+        }
+    };
     let needs = ["Pre-Depends", "Depends"].map(|name| relation(paragraph.field(name).unwrap_or_default()));
     Package {
         source: or(source_name, &name),
@@ -197,7 +205,12 @@ mod tests {
                       Package: sed\nStatus: install ok installed\nEssential: yes\nVersion: 4.9\n";
         let packages = Database::parse(status).packages;
         assert_eq!(packages.keys().collect::<Vec<_>>(), ["libz", "sed"]);
-        let of = |name: &str| (packages[name].source.as_str(), packages[name].source_version.as_str());
+        let of = |name: &str| {
+            (
+                packages[name].source.as_str(),
+                packages[name].source_version.as_str(),
+            )
+        };
         assert_eq!((of("libz"), of("sed")), (("zlib", "1:1.2"), ("sed", "4.9")));
         assert!(packages["sed"].essential && !packages["libz"].essential);
     }
@@ -213,10 +226,18 @@ mod tests {
             "Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n",
         )
         .unwrap();
-        fs::write(root.join("var/lib/dpkg/info/a:amd64.list"), "/.\n/lib\n/lib/x\n/lib/y\n").unwrap();
+        fs::write(
+            root.join("var/lib/dpkg/info/a:amd64.list"),
+            "/.\n/lib\n/lib/x\n/lib/y\n",
+        )
+        .unwrap();
         fs::write(root.join("var/lib/dpkg/diversions"), "/lib/y\n/lib/y.other\nb\n").unwrap();
         let database = Database::read(root).unwrap().unwrap();
-        let files: Vec<_> = database.packages["a"].files.iter().map(|f| f.to_str().unwrap()).collect();
+        let files: Vec<_> = database.packages["a"]
+            .files
+            .iter()
+            .map(|f| f.to_str().unwrap())
+            .collect();
         assert_eq!(files, ["lib", "usr/lib/x", "usr/lib/y.other"]);
         assert_eq!(Database::read(&root.join("usr")).unwrap(), None);
     }

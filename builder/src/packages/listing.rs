@@ -67,7 +67,11 @@ impl Listing {
         }
         for package in database.packages.values() {
             for file in &package.files {
-                if listing.entries.get(file).is_some_and(|kind| *kind != Kind::Folder) {
+                if listing
+                    .entries
+                    .get(file)
+                    .is_some_and(|kind| *kind != Kind::Folder)
+                {
                     listing.owners.insert(file.clone(), package.name.clone());
                 }
             }
@@ -77,7 +81,11 @@ impl Listing {
 
     fn add(&mut self, path: PathBuf, kind: Kind) {
         if kind != Kind::Folder {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             self.by_name.entry(name).or_default().push(path.clone());
         }
         self.entries.insert(path, kind);
@@ -124,7 +132,11 @@ impl Listing {
     pub fn follow(&self, path: &Path) -> Option<Vec<PathBuf>> {
         let mut way = Vec::new();
         let mut at = PathBuf::new();
-        let mut todo: Vec<_> = path.components().rev().map(|part| part.as_os_str().to_os_string()).collect();
+        let mut todo: Vec<_> = path
+            .components()
+            .rev()
+            .map(|part| part.as_os_str().to_os_string())
+            .collect();
         while let Some(part) = todo.pop() {
             match Path::new(&part).components().next() {
                 Some(Component::RootDir) => at = PathBuf::new(),
@@ -153,7 +165,8 @@ impl Listing {
 
     /// Returns whether one of the links or files on the way to the end of `path` is in `gone`.
     pub fn leads_into(&self, path: &Path, gone: &BTreeSet<PathBuf>) -> bool {
-        self.follow(path).is_some_and(|way| way.iter().any(|place| gone.contains(place)))
+        self.follow(path)
+            .is_some_and(|way| way.iter().any(|place| gone.contains(place)))
     }
 }
 
@@ -180,7 +193,16 @@ mod tests {
         let listing = Listing::of(root, &Database::default()).unwrap();
         let way = listing.follow(Path::new("/bin/awk")).unwrap();
         let way: Vec<_> = way.iter().map(|path| path.to_str().unwrap()).collect();
-        assert_eq!(way, ["bin", "usr/bin/awk", "etc/alternatives/awk", "bin", "usr/bin/mawk"]);
+        assert_eq!(
+            way,
+            [
+                "bin",
+                "usr/bin/awk",
+                "etc/alternatives/awk",
+                "bin",
+                "usr/bin/mawk"
+            ]
+        );
         assert_eq!(listing.follow(Path::new("/bin/nawk")), None);
         assert_eq!(listing.follow(Path::new("circle")), None);
         assert_eq!(listing.command("awk"), Some("usr/bin/awk".into()));

@@ -146,7 +146,11 @@ impl<'a> Needed<'a> {
     }
 
     fn providing(&self, name: &str) -> Vec<String> {
-        let real = self.database.packages.get(name).map(|package| vec![package.name.as_str()]);
+        let real = self
+            .database
+            .packages
+            .get(name)
+            .map(|package| vec![package.name.as_str()]);
         let found = real.or_else(|| self.providers.get(name).cloned());
         found.unwrap_or_default().into_iter().map(String::from).collect()
     }
@@ -168,7 +172,12 @@ mod tests {
                  Depends: {depends}\nProvides: {provides}\n\n"
             )
         };
-        Database::parse(&lines.lines().map(|line| paragraph(line.trim())).collect::<String>())
+        Database::parse(
+            &lines
+                .lines()
+                .map(|line| paragraph(line.trim()))
+                .collect::<String>(),
+        )
     }
 
     fn kept(lines: &str, asked: &[&str]) -> String {

@@ -121,7 +121,9 @@ impl<'a> Verdict<'a> {
         }
         if !self.needed.installs {
             let files = self.listing.entries().filter(|(_, kind)| **kind != Kind::Folder);
-            let data = files.map(|(path, _)| path).filter(|path| is_installers_data(path));
+            let data = files
+                .map(|(path, _)| path)
+                .filter(|path| is_installers_data(path));
             gone.extend(data.map(Path::to_path_buf));
         }
         gone.retain(|path| !is_own(wanted, path) && !self.parts.contains_key(path));
@@ -150,7 +152,10 @@ impl<'a> Verdict<'a> {
             Use::Path(used) => self.listing.follow(used).into_iter().collect(),
             Use::Command(name) => {
                 let place = self.listing.command(name);
-                place.and_then(|place| self.listing.follow(&place)).into_iter().collect()
+                place
+                    .and_then(|place| self.listing.follow(&place))
+                    .into_iter()
+                    .collect()
             }
             Use::Library(name) => {
                 let places = self.listing.named(name).iter();
@@ -229,8 +234,14 @@ impl<'a> Verdict<'a> {
     /// Leaves dpkg's list with the packages that are there, and their other data only where dpkg is.
     fn shorten_database(&self, root: &Path) -> Result<()> {
         let stays = |name: &str| self.needed.has(name) || self.has_part(name);
-        let paragraphs = self.database.packages.values().filter(|package| stays(&package.name));
-        let text: String = paragraphs.map(|package| format!("{}\n\n", package.paragraph)).collect();
+        let paragraphs = self
+            .database
+            .packages
+            .values()
+            .filter(|package| stays(&package.name));
+        let text: String = paragraphs
+            .map(|package| format!("{}\n\n", package.paragraph))
+            .collect();
         fs::write(root.join(STATUS), text).with_context(|| format!("writing /{STATUS}"))?;
         for entry in fs::read_dir(root.join(DPKG).join("info")).into_iter().flatten() {
             let path = entry?.path();
@@ -246,7 +257,9 @@ impl<'a> Verdict<'a> {
     }
 
     fn has_part(&self, name: &str) -> bool {
-        self.parts.keys().any(|path| self.listing.owner(path) == Some(name))
+        self.parts
+            .keys()
+            .any(|path| self.listing.owner(path) == Some(name))
     }
 
     fn remove_empty_folders(&self, root: &Path) {
@@ -272,7 +285,10 @@ impl<'a> Verdict<'a> {
 
 /// Whether only installers read it. Scanners read the list of packages, too.
 fn is_installers_data(path: &Path) -> bool {
-    let is_data = INSTALLERS_DATA.iter().chain([&DPKG]).any(|folder| path.starts_with(folder));
+    let is_data = INSTALLERS_DATA
+        .iter()
+        .chain([&DPKG])
+        .any(|folder| path.starts_with(folder));
     is_data && path != Path::new(STATUS)
 }
 

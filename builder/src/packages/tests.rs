@@ -10,7 +10,11 @@ use tempfile::TempDir;
 use super::*;
 
 /// A package: its name with `!` when it is essential, what it depends on, and its files.
-struct Fake(&'static str, &'static str, &'static [(&'static str, &'static str)]);
+struct Fake(
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
 
 const UNIT: &str = "[Service]\nExecStart=/usr/sbin/web\nExecStop=-/sbin/start-stop-daemon --stop\n";
 const COPYRIGHT: &str = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: Expat\n";
@@ -52,7 +56,11 @@ const PACKAGES: [Fake; 8] = [
         ],
     ),
     Fake("perl-base!", "", &[("usr/bin/perl", "")]),
-    Fake("debconf", "perl-base", &[("usr/bin/debconf", "#!/usr/bin/perl\n")]),
+    Fake(
+        "debconf",
+        "perl-base",
+        &[("usr/bin/debconf", "#!/usr/bin/perl\n")],
+    ),
     Fake("compiler", "libcompiler", &[("usr/bin/cc", "")]),
 ];
 
@@ -74,14 +82,26 @@ fn tree() -> TempDir {
     let root = dir.path();
     let mut status = String::new();
     for Fake(name, depends, files) in PACKAGES {
-        let essential = if name.ends_with('!') { "Essential: yes\n" } else { "" };
+        let essential = if name.ends_with('!') {
+            "Essential: yes\n"
+        } else {
+            ""
+        };
         let name = name.trim_end_matches('!');
         status += &format!(
             "Package: {name}\nStatus: install ok installed\nVersion: 1-1\nArchitecture: all\n{essential}Depends: {depends}\n\n"
         );
         let list: String = files.iter().map(|(path, _)| format!("/{path}\n")).collect();
-        write(root, &format!("var/lib/dpkg/info/{name}.list"), &format!("/.\n/usr\n/usr/bin\n{list}"));
-        write(root, &format!("var/lib/dpkg/info/{name}.postinst"), "#!/usr/bin/perl\n");
+        write(
+            root,
+            &format!("var/lib/dpkg/info/{name}.list"),
+            &format!("/.\n/usr\n/usr/bin\n{list}"),
+        );
+        write(
+            root,
+            &format!("var/lib/dpkg/info/{name}.postinst"),
+            "#!/usr/bin/perl\n",
+        );
         for (path, text) in files {
             write(root, path, text);
         }
@@ -92,7 +112,10 @@ fn tree() -> TempDir {
         ("bin", "usr/bin"),
         ("sbin", "usr/sbin"),
         ("usr/bin/sh", "dash"),
-        ("etc/systemd/system/timers.target.wants/apt-daily.timer", "/usr/lib/systemd/system/apt-daily.timer"),
+        (
+            "etc/systemd/system/timers.target.wants/apt-daily.timer",
+            "/usr/lib/systemd/system/apt-daily.timer",
+        ),
         ("etc/systemd/system/apt-daily.timer", "/dev/null"),
         ("etc/systemd/system/other.timer", "/dev/null"),
         ("etc/rc2.d/S01web", "../init.d/web"),
@@ -128,7 +151,11 @@ fn left(root: &Path, asked: &[&str], files: Option<&Path>) -> (Vec<String>, Cont
 }
 
 fn names(contents: &Contents) -> Vec<&str> {
-    contents.packages.iter().map(|entry| entry.name.as_str()).collect()
+    contents
+        .packages
+        .iter()
+        .map(|entry| entry.name.as_str())
+        .collect()
 }
 
 #[test]
@@ -156,13 +183,22 @@ fn only_what_the_device_needs_stays() {
     assert_eq!(names(&contents), ["dash", "dpkg", "libweb", "web"]);
     let dpkg = &contents.packages[1];
     assert!(dpkg.part);
-    assert_eq!(dpkg.reason, Reason::UsedBy("/usr/lib/systemd/system/web.service".into()));
+    assert_eq!(
+        dpkg.reason,
+        Reason::UsedBy("/usr/lib/systemd/system/web.service".into())
+    );
     let web = &contents.packages[3];
-    assert_eq!((web.reason.clone(), web.licences.first().unwrap().as_str()), (Reason::Asked, "MIT"));
+    assert_eq!(
+        (web.reason.clone(), web.licences.first().unwrap().as_str()),
+        (Reason::Asked, "MIT")
+    );
     assert_eq!(web.depends.iter().collect::<Vec<_>>(), ["libweb"]);
     // What scanners read names what is there, and nothing else.
     let status = fs::read_to_string(dir.path().join("var/lib/dpkg/status")).unwrap();
-    let named: Vec<_> = status.lines().filter_map(|line| line.strip_prefix("Package: ")).collect();
+    let named: Vec<_> = status
+        .lines()
+        .filter_map(|line| line.strip_prefix("Package: "))
+        .collect();
     assert_eq!(named, names(&contents));
     // Folders of what is gone are gone, and others stay though they are empty.
     assert!(!dir.path().join("etc/apt").exists() && dir.path().join("usr/bin").is_dir());
@@ -181,19 +217,47 @@ fn whoever_asks_for_the_package_manager_gets_it_whole() {
     ] {
         assert!(left.iter().any(|file| file == path), "{path} is not in {left:#?}");
     }
-    assert!(!left.iter().any(|file| file.starts_with("var/lib/dpkg/info/web.")), "{left:#?}");
+    assert!(
+        !left.iter().any(|file| file.starts_with("var/lib/dpkg/info/web.")),
+        "{left:#?}"
+    );
 }
 
 #[test]
 fn a_script_of_the_developers_keeps_what_it_runs() {
     let dir = tree();
-    write(dir.path(), "usr/local/bin/report", "#!/usr/bin/env perl\nprint 1;\n");
-    write(dir.path(), "usr/local/bin/compile", "#!/bin/sh\nset -e\nif c99 -o x x.c; then ./x; fi\n");
+    write(
+        dir.path(),
+        "usr/local/bin/report",
+        "#!/usr/bin/env perl\nprint 1;\n",
+    );
+    write(
+        dir.path(),
+        "usr/local/bin/compile",
+        "#!/bin/sh\nset -e\nif c99 -o x x.c; then ./x; fi\n",
+    );
     let (left, contents) = left(dir.path(), &["web"], None);
-    assert_eq!(names(&contents), ["compiler", "dash", "dpkg", "libweb", "perl-base", "web"]);
-    let reason = |name: &str| contents.packages.iter().find(|entry| entry.name == name).unwrap().reason.clone();
-    assert_eq!(reason("perl-base"), Reason::UsedBy("/usr/local/bin/report".into()));
-    assert_eq!(reason("compiler"), Reason::UsedBy("/usr/local/bin/compile".into()));
+    assert_eq!(
+        names(&contents),
+        ["compiler", "dash", "dpkg", "libweb", "perl-base", "web"]
+    );
+    let reason = |name: &str| {
+        contents
+            .packages
+            .iter()
+            .find(|entry| entry.name == name)
+            .unwrap()
+            .reason
+            .clone()
+    };
+    assert_eq!(
+        reason("perl-base"),
+        Reason::UsedBy("/usr/local/bin/report".into())
+    );
+    assert_eq!(
+        reason("compiler"),
+        Reason::UsedBy("/usr/local/bin/compile".into())
+    );
     assert!(left.iter().any(|file| file == "etc/alternatives/cc"), "{left:#?}");
 }
 
@@ -204,13 +268,21 @@ fn a_library_stays_for_a_program_that_was_built_with_it() {
     let mut text = fs::read_to_string(&status).unwrap();
     text += "Package: libbuilt\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n";
     fs::write(status, text).unwrap();
-    write(dir.path(), "var/lib/dpkg/info/libbuilt.list", "/usr/lib/libc.so.6\n");
+    write(
+        dir.path(),
+        "var/lib/dpkg/info/libbuilt.list",
+        "/usr/lib/libc.so.6\n",
+    );
     write(dir.path(), "usr/lib/libc.so.6", "");
     fs::create_dir_all(dir.path().join("usr/local/bin")).unwrap();
     // A real program, which says itself that it needs libc.so.6.
     fs::copy("/bin/true", dir.path().join("usr/local/bin/built")).unwrap();
     let (_, contents) = left(dir.path(), &["web"], None);
-    let built = contents.packages.iter().find(|entry| entry.name == "libbuilt").unwrap();
+    let built = contents
+        .packages
+        .iter()
+        .find(|entry| entry.name == "libbuilt")
+        .unwrap();
     assert_eq!(built.reason, Reason::UsedBy("/usr/local/bin/built".into()));
 }
 
@@ -218,11 +290,19 @@ fn a_library_stays_for_a_program_that_was_built_with_it() {
 fn files_of_the_blueprint_stay() {
     let dir = tree();
     let own = tempfile::tempdir().unwrap();
-    for path in ["etc/apt/apt.conf.d/01autoremove", "usr/share/man/man8/web.8.gz", "etc/cron.daily/dpkg"] {
+    for path in [
+        "etc/apt/apt.conf.d/01autoremove",
+        "usr/share/man/man8/web.8.gz",
+        "etc/cron.daily/dpkg",
+    ] {
         write(own.path(), path, "");
     }
     let (left, _) = left(dir.path(), &["web"], Some(own.path()));
-    for path in ["etc/apt/apt.conf.d/01autoremove", "usr/share/man/man8/web.8.gz", "etc/cron.daily/dpkg"] {
+    for path in [
+        "etc/apt/apt.conf.d/01autoremove",
+        "usr/share/man/man8/web.8.gz",
+        "etc/cron.daily/dpkg",
+    ] {
         assert!(left.iter().any(|file| file == path), "{path} is not in {left:#?}");
     }
 }
@@ -232,5 +312,8 @@ fn a_tree_of_no_packages_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "usr/share/man/x", "");
     let (left, contents) = left(dir.path(), &["web"], None);
-    assert_eq!((left.as_slice(), contents), (["usr/share/man/x".to_string()].as_slice(), Contents::default()));
+    assert_eq!(
+        (left.as_slice(), contents),
+        (["usr/share/man/x".to_string()].as_slice(), Contents::default())
+    );
 }

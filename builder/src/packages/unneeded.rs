@@ -63,7 +63,12 @@ const UNITS: [&str; 2] = ["usr/lib/systemd/system", "etc/systemd/system"];
 /// Returns the files that leave, of those that packages brought. `has` says which packages stay.
 pub fn files(listing: &Listing, language: Language, has: &dyn Fn(&str) -> bool) -> BTreeSet<PathBuf> {
     let mut folders: Vec<&str> = FOLDERS.to_vec();
-    folders.extend(FOLDERS_FOR.iter().filter(|(_, package)| !has(package)).map(|(folder, _)| *folder));
+    folders.extend(
+        FOLDERS_FOR
+            .iter()
+            .filter(|(_, package)| !has(package))
+            .map(|(folder, _)| *folder),
+    );
     folders.extend(
         COMPILED
             .iter()
@@ -72,7 +77,8 @@ pub fn files(listing: &Listing, language: Language, has: &dyn Fn(&str) -> bool) 
     );
     let perl: &[&str] = if has("perl-base") { &[] } else { &PERL_ASIDE };
     let owned = || listing.owned();
-    let has_scripts = owned().any(|path| path.starts_with(INIT_SCRIPTS) && !is_shadowed_script(path, listing));
+    let has_scripts =
+        owned().any(|path| path.starts_with(INIT_SCRIPTS) && !is_shadowed_script(path, listing));
     let leaves = |path: &Path| {
         folders.iter().any(|folder| path.starts_with(folder))
             || perl.iter().any(|file| path == Path::new(file))
@@ -80,7 +86,10 @@ pub fn files(listing: &Listing, language: Language, has: &dyn Fn(&str) -> bool) 
             || is_shadowed_script(path, listing)
             || path == Path::new(SYSV_INSTALL) && !has_scripts
     };
-    owned().filter(|path| leaves(path)).map(Path::to_path_buf).collect()
+    owned()
+        .filter(|path| leaves(path))
+        .map(Path::to_path_buf)
+        .collect()
 }
 
 /// Returns whether it holds messages in another language than the image's. English ones are in the programs themselves.
@@ -100,6 +109,8 @@ fn is_shadowed_script(path: &Path, listing: &Listing) -> bool {
             Some(end) => format!("{}.service", end.display()),
             None => "service".into(),
         });
-        UNITS.iter().any(|folder| listing.contains(&Path::new(folder).join(&unit)))
+        UNITS
+            .iter()
+            .any(|folder| listing.contains(&Path::new(folder).join(&unit)))
     })
 }

@@ -45,16 +45,25 @@ pub fn of(path: &Path, data: &[u8], commands: bool) -> Vec<Use> {
         return uses;
     }
     let text = String::from_utf8_lossy(data);
-    let script = text.strip_prefix("#!").map(|rest| rest.lines().next().unwrap_or_default());
+    let script = text
+        .strip_prefix("#!")
+        .map(|rest| rest.lines().next().unwrap_or_default());
     if let Some(line) = script {
         uses.extend(interpreter(line));
     }
     if script.is_some() || STARTING.iter().any(|folder| path.starts_with(folder)) {
-        let lines = || text.lines().filter(|line| !line.trim_start().starts_with(['#', ';']));
+        let lines = || {
+            text.lines()
+                .filter(|line| !line.trim_start().starts_with(['#', ';']))
+        };
         uses.extend(lines().flat_map(paths).map(Use::Path));
         let shell = script.is_some_and(|line| line.trim_end().ends_with("sh") || line.contains("sh "));
         if commands && shell {
-            uses.extend(lines().flat_map(commands_of).map(|name| Use::Command(name.into())));
+            uses.extend(
+                lines()
+                    .flat_map(commands_of)
+                    .map(|name| Use::Command(name.into())),
+            );
         }
     }
     uses.sort();
@@ -91,7 +100,9 @@ fn commands_of(line: &str) -> impl Iterator<Item = &str> {
             command
                 .split_whitespace()
                 .map(|word| word.trim_matches(['"', '\'']))
-                .find(|word| !BEFORE_A_COMMAND.contains(word) && !word.starts_with('-') && !word.contains('='))
+                .find(|word| {
+                    !BEFORE_A_COMMAND.contains(word) && !word.starts_with('-') && !word.contains('=')
+                })
         })
         .filter(|word| !word.contains('/'))
 }
@@ -101,22 +112,28 @@ mod tests {
     use super::*;
 
     fn uses(path: &str, text: &str, commands: bool) -> String {
-        let words = of(Path::new(path), text.as_bytes(), commands).into_iter().map(|one| match one {
-            Use::Library(name) => format!("lib:{name}"),
-            Use::Path(path) => path.display().to_string(),
-            Use::Command(name) => name,
-        });
+        let words = of(Path::new(path), text.as_bytes(), commands)
+            .into_iter()
+            .map(|one| match one {
+                Use::Library(name) => format!("lib:{name}"),
+                Use::Path(path) => path.display().to_string(),
+                Use::Command(name) => name,
+            });
         words.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn scripts_use_their_interpreter_and_what_they_name() {
-        assert_eq!(uses("usr/bin/x", "#!/usr/bin/perl -w\nprint 1;\n", false), "/usr/bin/perl");
+        assert_eq!(
+            uses("usr/bin/x", "#!/usr/bin/perl -w\nprint 1;\n", false),
+            "/usr/bin/perl"
+        );
         assert_eq!(
             uses("usr/bin/x", "#!/usr/bin/env -S A=1 python3 -u\n", false),
             "/usr/bin/env python3"
         );
-        let script = "#!/bin/sh\n# dpkg is no command here\nif dpkg -l | grep x; then /usr/sbin/service a start; fi\n";
+        let script =
+            "#!/bin/sh\n# dpkg is no command here\nif dpkg -l | grep x; then /usr/sbin/service a start; fi\n";
         assert_eq!(uses("usr/bin/x", script, false), "/bin/sh /usr/sbin/service");
         let all = uses("usr/bin/x", script, true);
         assert_eq!(all, "/bin/sh /usr/sbin/service dpkg fi grep");
@@ -139,7 +156,10 @@ mod tests {
         let data = std::fs::read("/bin/ls").unwrap();
         let found = of(Path::new("bin/ls"), &data, false);
         assert!(found.contains(&Use::Library("libc.so.6".into())), "{found:?}");
-        assert!(found.contains(&Use::Path("/lib64/ld-linux-x86-64.so.2".into())), "{found:?}");
+        assert!(
+            found.contains(&Use::Path("/lib64/ld-linux-x86-64.so.2".into())),
+            "{found:?}"
+        );
         assert_eq!(of(Path::new("x"), b"\x7fELF and no more", true), []);
     }
 }

@@ -30,7 +30,11 @@ pub fn document(subject: &Subject<'_>) -> Value {
     let mut all = vec![system_ref];
     for entry in &contents.packages {
         components.push(package(entry, &refs[entry.name.as_str()]));
-        let on: Vec<_> = entry.depends.iter().filter_map(|name| refs.get(name.as_str())).collect();
+        let on: Vec<_> = entry
+            .depends
+            .iter()
+            .filter_map(|name| refs.get(name.as_str()))
+            .collect();
         dependencies.push(json!({ "ref": refs[entry.name.as_str()], "dependsOn": on }));
     }
     all.extend(refs.values().cloned());
@@ -111,7 +115,10 @@ fn licences(entry: &Entry) -> Value {
     if entry.licences.iter().all(|licence| is_spdx(licence)) {
         return json!([{ "expression": joined(entry.licences.iter().map(String::as_str)) }]);
     }
-    let names = entry.licences.iter().map(|name| json!({ "license": { "name": name } }));
+    let names = entry
+        .licences
+        .iter()
+        .map(|name| json!({ "license": { "name": name } }));
     names.collect()
 }
 
@@ -145,5 +152,7 @@ fn properties(entry: &Entry) -> Value {
         ("genpack:part", entry.part.then_some("only files that others use")),
     ];
     let known = named.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    known.map(|(name, value)| json!({ "name": name, "value": value })).collect()
+    known
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect()
 }

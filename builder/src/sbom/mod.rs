@@ -45,18 +45,28 @@ impl Distribution {
     /// Reads `os-release`. What it doesn't say is empty.
     pub fn parse(text: &str) -> Distribution {
         let value = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             line.map(|value| value.trim().trim_matches(['"', '\'']).to_string())
         };
         Distribution {
             id: value("ID").unwrap_or_default(),
-            version: value("VERSION_ID").or_else(|| value("VERSION_CODENAME")).unwrap_or_default(),
+            version: value("VERSION_ID")
+                .or_else(|| value("VERSION_CODENAME"))
+                .unwrap_or_default(),
         }
     }
 }
 
 /// Writes both forms into the tree and to the given places beside the image.
-pub fn write(root: &Path, image: &ImageInfo, contents: &Contents, cyclonedx: &Path, spdx: &Path) -> Result<()> {
+pub fn write(
+    root: &Path,
+    image: &ImageInfo,
+    contents: &Contents,
+    cyclonedx: &Path,
+    spdx: &Path,
+) -> Result<()> {
     let release = fs::read_to_string(root.join("usr/lib/os-release")).unwrap_or_default();
     let subject = Subject {
         image,
@@ -78,8 +88,13 @@ pub fn write(root: &Path, image: &ImageInfo, contents: &Contents, cyclonedx: &Pa
 
 /// Returns the moment that the image stands for, as ISO 8601 has it.
 fn timestamp(image: &ImageInfo) -> String {
-    let moment = i64::try_from(image.epoch).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-    moment.unwrap_or_default().format("%Y-%m-%dT%H:%M:%SZ").to_string()
+    let moment = i64::try_from(image.epoch)
+        .ok()
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    moment
+        .unwrap_or_default()
+        .format("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
 }
 
 /// Returns a UUID of the form for own kinds (RFC 9562, 5.8), made of a document's content.
@@ -87,7 +102,14 @@ fn uuid(content: &Value) -> String {
     let hash = hash::text(&content.to_string());
     // The version is 8, and the variant's two bits are binary 10.
     let variant = ["8", "9", "a", "b"][usize::from(hash.as_bytes()[16] % 4)];
-    format!("{}-{}-8{}-{variant}{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32])
+    format!(
+        "{}-{}-8{}-{variant}{}-{}",
+        &hash[..8],
+        &hash[8..12],
+        &hash[13..16],
+        &hash[17..20],
+        &hash[20..32]
+    )
 }
 
 /// A person or group as `Maintainer` names it: the name, and the address where there is one.

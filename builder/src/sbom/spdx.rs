@@ -29,9 +29,7 @@ pub fn document(subject: &Subject<'_>) -> Value {
         "licenseDeclared": NOT_SAID,
         "copyrightText": NOT_SAID,
     })];
-    let related = |from: &str, how: &str, to: &str| {
-        json!({ "spdxElementId": from, "relationshipType": how, "relatedSpdxElement": to })
-    };
+    let related = |from: &str, how: &str, to: &str| json!({ "spdxElementId": from, "relationshipType": how, "relatedSpdxElement": to });
     let mut relationships = vec![related(DOCUMENT, "DESCRIBES", IMAGE)];
     // Licences that SPDX has no name for, with a package that is under each.
     let mut own_licences = BTreeMap::new();
@@ -42,7 +40,9 @@ pub fn document(subject: &Subject<'_>) -> Value {
         let on = entry.depends.iter();
         relationships.extend(on.map(|other| related(&id, "DEPENDS_ON", &self::id("Package", other))));
         for licence in entry.licences.iter().filter(|licence| !is_spdx(licence)) {
-            own_licences.entry(licence_ref(licence)).or_insert((licence, &entry.name));
+            own_licences
+                .entry(licence_ref(licence))
+                .or_insert((licence, &entry.name));
         }
     }
     for program in &contents.own {

@@ -188,7 +188,11 @@ impl Apt {
     pub fn records(&self, packages: &[String]) -> Result<String> {
         let mut show = self.cache();
         // It says 100 when one of them is not there, and shows the others.
-        let output = show.arg("show").args(packages).output().context("asking APT for packages")?;
+        let output = show
+            .arg("show")
+            .args(packages)
+            .output()
+            .context("asking APT for packages")?;
         String::from_utf8(output.stdout).context("reading what APT says about packages")
     }
 

@@ -140,7 +140,12 @@ impl Source for Debian {
         };
         let control = command::stdout_of(Command::new("dpkg-deb").arg("-f").arg(&deb))?;
         let paragraphs = paragraphs(&control);
-        let field = |name: &str| paragraphs.first().map_or("", |fields| fields.line(name)).to_string();
+        let field = |name: &str| {
+            paragraphs
+                .first()
+                .map_or("", |fields| fields.line(name))
+                .to_string()
+        };
         let sha256 = hash::file(&deb).with_context(|| format!("hashing {}", deb.display()))?;
         let package = InstalledPackage {
             version: field("Version"),
