@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod config;
+mod contents;
 mod input;
 mod interrupt;
 mod ordinary_user;
