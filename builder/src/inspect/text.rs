@@ -198,7 +198,7 @@ fn packages(packages: &[PackageSize]) -> String {
             Some(Reason::Asked) => "asked for".into(),
             Some(Reason::Essential) => "base".into(),
             Some(Reason::Dependency(by)) => format!("for {by}"),
-            Some(Reason::UsedBy(by)) => format!("for {by}"),
+            Some(Reason::UsedBy(by)) => format!("for {}", by.rsplit('/').next().unwrap_or(by)),
         };
         let part = if package.part { " (a part)" } else { "" };
         [

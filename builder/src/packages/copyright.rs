@@ -64,7 +64,7 @@ fn expression(value: &str) -> String {
     let mut words = Vec::new();
     let mut exception = false;
     // A comma only says how `and` and `or` belong together, where that would matter; such ones are left as they are.
-    let sure = !value.contains(',') || !(value.contains(" or ") && value.contains(" and "));
+    let sure = !(value.contains(',') && value.contains(" or ") && value.contains(" and "));
     for word in value.replace(',', " ").split_whitespace() {
         words.push(match word {
             "and" | "or" => {

@@ -189,7 +189,7 @@ impl<'a> Verdict<'a> {
                 changed |= self.parts.insert(place, path.to_path_buf()).is_none();
             } else {
                 let by = format!("/{}", path.display());
-                self.needed.add(&owner.to_string(), Reason::UsedBy(by));
+                self.needed.add(owner, Reason::UsedBy(by));
                 changed = true;
             }
         }
