@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -231,6 +232,7 @@ impl Contents {
             fs::write(&place, text).with_context(|| format!("writing {}", place.display()))?;
             package.files.insert(copyright);
         }
+        add_to_status(root, paragraph.text())?;
         let mut entry = Entry::of(root, &package, Reason::Asked, false)?;
         entry.sha256 = kernel.package.sha256.clone();
         self.packages.push(entry);
@@ -284,6 +286,20 @@ impl Contents {
         fs::create_dir_all(root.join(OWN_FOLDER))?;
         fs::write(&path, serde_json::to_vec(self)?).with_context(|| format!("writing {}", layout::PACKAGES))
     }
+}
+
+/// Adds a package to the list that scanners read, unless that is also for dpkg, which would miss the package's other data.
+fn add_to_status(root: &Path, paragraph: &str) -> Result<()> {
+    let status = root.join(database::STATUS);
+    if !status.exists() || root.join(database::DPKG).join("info").exists() {
+        return Ok(());
+    }
+    let (name, rest) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
+    let text = format!("{name}\nStatus: install ok installed\n{rest}\n\n");
+    let append = fs::File::options().append(true).open(&status);
+    append
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("writing {}", status.display()))
 }
 
 /// Reads the licences of a package.

@@ -70,6 +70,10 @@ fn the_package_manager_is_out_and_nothing_misses_it() {
     // Scanners find here what is there.
     let status = fs::read_to_string(root.join("var/lib/dpkg/status")).unwrap();
     assert!(status.contains("Package: fping\n") && !status.contains("Package: apt\n"));
+    assert!(
+        status.contains("Package: linux-image-"),
+        "the kernel is not in the list"
+    );
     assert!(root.join("usr/share/doc/fping/copyright").is_file());
 }
 
