@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::blueprint::{self, InputError, Problem};
-use crate::{build, cache, check, config, scaffold, vm};
+use crate::{build, cache, check, config, diff, inspect, scaffold, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
 pub const INPUT_MISTAKE: u8 = 2;
@@ -26,6 +26,10 @@ enum Command {
     Build(build::command::BuildArguments),
     /// Choose the newest versions of all packages, and say what changes
     Update(build::update::UpdateArguments),
+    /// Say what is in an image: packages, sizes, licences, services, ports
+    Inspect(inspect::InspectArguments),
+    /// Say what changed from one image to another; ends with 0 for no difference, 1 for some, 2 for trouble
+    Diff(diff::DiffArguments),
     /// Look for mistakes in a blueprint's folder without building; ends with 2 when there are any
     Check(check::CheckArguments),
     /// Make the folder of a new blueprint
@@ -60,6 +64,14 @@ pub fn run() -> ExitCode {
         Command::Build(arguments) => build::command::run(&arguments),
         Command::Update(arguments) => build::update::run(&arguments),
         Command::Cache(command) => cache::command::run(&command),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Diff(arguments) => {
+            // 1 says that the images differ.
+            return diff::run(&arguments).unwrap_or_else(|error| {
+                report(&error);
+                ExitCode::from(INPUT_MISTAKE)
+            });
+        }
         Command::Check(arguments) => check::run(&arguments),
         Command::Init(arguments) => scaffold::run(&arguments),
         Command::Schema { profile } => schema(profile),

@@ -9,6 +9,8 @@ genpack-config-agent [--root DIR] [--patience SECONDS]
     Sets up the network and the services as /run/genpack/settings.json says, and reports; runs until stopped.
 genpack-config-agent wait-online [--root DIR] [--timeout SECONDS]
     Waits until some port has an address. Succeeds even when none gets one in time.
+genpack-config-agent tell-ports FILE [--root DIR]
+    Waits until the machine has started, then writes to FILE which ports are open, as one line of JSON.
 
 --root DIR          take DIR for / when reading settings and writing reports
 --patience SECONDS  how long an address, or the system bus, may be missing before that is reported (20); with the
@@ -24,6 +26,8 @@ pub enum Command {
     Run(Options),
     /// Wait for an address.
     WaitOnline(Options),
+    /// Say which ports are open.
+    TellPorts(Options, PathBuf),
 }
 
 /// Options of the commands; each reads those that it needs.
@@ -52,10 +56,12 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
     let mut args = args.into_iter();
     let mut options = Options::default();
     let mut wait_online = false;
+    let mut tell_ports = None;
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {
             "wait-online" => wait_online = true,
+            "tell-ports" => tell_ports = Some(PathBuf::from(value()?)),
             "--help" | "-h" => return Ok(Command::Help),
             "--root" => options.root = PathBuf::from(value()?),
             "--patience" => options.patience = seconds(&arg, &value()?)?,
@@ -63,10 +69,10 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command, String> 
             _ => return Err(format!("{arg} is not understood")),
         }
     }
-    Ok(if wait_online {
-        Command::WaitOnline(options)
-    } else {
-        Command::Run(options)
+    Ok(match tell_ports {
+        Some(file) => Command::TellPorts(options, file),
+        None if wait_online => Command::WaitOnline(options),
+        None => Command::Run(options),
     })
 }
 
@@ -94,6 +100,10 @@ mod tests {
                 timeout: Duration::from_secs(5),
                 ..Options::default()
             }))
+        );
+        assert_eq!(
+            parsed("tell-ports /dev/x"),
+            Ok(Command::TellPorts(Options::default(), "/dev/x".into()))
         );
         assert_eq!(parsed("--help"), Ok(Command::Help));
     }

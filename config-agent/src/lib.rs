@@ -24,6 +24,7 @@ mod schedule;
 mod services;
 mod status_file;
 pub mod system;
+pub mod tell_ports;
 mod time;
 pub mod wait_online;
 mod wifi;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use genpack_config_agent::args::{self, Command};
-use genpack_config_agent::{agent, client, wait_online};
+use genpack_config_agent::{agent, client, tell_ports, wait_online};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args();
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         }
         Command::Run(options) => agent::run(options),
         Command::WaitOnline(options) => wait_online::run(options),
+        Command::TellPorts(options, file) => tell_ports::run(&options.root, &file),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -102,6 +102,12 @@ pub const UNIT_MASK_DIR: &str = "/run/systemd/system.control";
 pub const IMAGE_INFO: &str = "/usr/lib/genpack/image.json";
 /// What the meaning of a `system.ini` depends on ([`crate::facts::Facts`]); inside `system.img`.
 pub const FACTS: &str = "/usr/lib/genpack/facts.json";
+/// Which packages the image has and which files are whose, written by the builder; inside `system.img`.
+pub const PACKAGES: &str = "/usr/lib/genpack/packages.json";
+/// The software bill of materials in CycloneDX's form, inside `system.img`; it is beside the image, too.
+pub const SBOM_CYCLONEDX: &str = "/usr/lib/genpack/sbom.cdx.json";
+/// The software bill of materials in SPDX's form, inside `system.img`; it is beside the image, too.
+pub const SBOM_SPDX: &str = "/usr/lib/genpack/sbom.spdx.json";
 /// The kernel and initramfs that belong to this system, inside `system.img`.
 pub const BOOT_FILES_DIR: &str = "/usr/lib/genpack/boot";
 /// The config agent's place inside `system.img`.
@@ -123,6 +129,9 @@ pub const FSCK_STAGE: &str = "/run/genpack/fsck";
 pub const SHUTDOWN_ROOT: &str = "/run/initramfs";
 /// Our copy below [`SHUTDOWN_ROOT`].
 pub const SHUTDOWN_PROGRAM: &str = "/run/initramfs/shutdown";
+
+/// The virtio port on which the agent tells `genpack inspect --boot` which ports are open.
+pub const INSPECT_PORT: &str = "org.genpack.inspect";
 
 /// Kernel modules inside the initramfs.
 pub const INITRAMFS_MODULES_DIR: &str = "/modules";

@@ -23,10 +23,14 @@ pub mod product {
     pub const IMAGE: &str = "image";
     /// What went in and what came out.
     pub const MANIFEST: &str = "manifest.json";
+    /// The software bill of materials in CycloneDX's form.
+    pub const CYCLONEDX: &str = "cdx.json";
+    /// The software bill of materials in SPDX's form.
+    pub const SPDX: &str = "spdx.json";
     /// The disk image in QEMU's own format.
     pub const QCOW2: &str = "qcow2";
     /// The system image by itself.
     pub const SYSTEM: &str = "system.img";
     /// All of them.
-    pub const ALL: [&str; 4] = [IMAGE, MANIFEST, QCOW2, SYSTEM];
+    pub const ALL: [&str; 6] = [IMAGE, MANIFEST, CYCLONEDX, SPDX, QCOW2, SYSTEM];
 }

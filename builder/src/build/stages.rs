@@ -18,12 +18,13 @@ use super::{Request, customise, parts, product};
 use crate::blueprint::{FILES_DIR, InputError, Output};
 use crate::cache::Kind;
 use crate::lock::{LOCK_FILE, Lock};
+use crate::packages::{self, Contents};
 use crate::progress::{Progress, Stage};
-use crate::source::{KERNEL_INFO, KernelInfo, Part, Source};
+use crate::source::{InstalledPackage, KernelFiles, Part, Source};
 use crate::squashfs::Blocks;
 use crate::tools::Tools;
 use crate::tree::scripts::{self, BUILD_D};
-use crate::{command, initramfs, sparse, squashfs, tree};
+use crate::{command, initramfs, sbom, sparse, squashfs, tree};
 
 /// The stages in their order, as the developer sees them.
 pub fn plan(request: &Request) -> Vec<String> {
@@ -47,6 +48,7 @@ pub fn plan(request: &Request) -> Vec<String> {
         request.profile.services.len() + blueprint.services.len(),
         "service",
     ));
+    customise.push("without what only they needed".into());
     vec![
         format!(
             "resolve {} packages of {}",
@@ -102,11 +104,11 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         let unpack = |part, folder: &Path| parts::unpack(&request.cache, source, part, folder);
         unpack(Part::System, &root)?;
         Ok((
-            Kernel::at(&unpack(Part::Kernel, &work.join("kernel"))?)?,
+            KernelFiles::read(&unpack(Part::Kernel, &work.join("kernel"))?)?,
             Tools::at(&unpack(Part::Tools, &work.join("tools"))?),
         ))
     })?;
-    let packages = source.installed(&root)?;
+    let installed = source.installed(&root)?;
 
     let info = ImageInfo {
         name: request.blueprint.name.to_string(),
@@ -117,11 +119,13 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         language: request.blueprint.language,
         settings_from: request.blueprint.settings_from,
     };
-    let facts = progress.stage(next(), |stage| {
+    let (facts, mut contents) = progress.stage(next(), |stage| {
         customise::customise(request, source, &keys, &root, work, stage)?;
         tree::bundle_fsck(&root)?;
+        let contents = remove_unneeded(request, &root, &installed)?;
         tree::finish(&root, &info)?;
-        tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())
+        let facts = tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())?;
+        Ok((facts, contents))
     })?;
     let initramfs = work.join(INITRAMFS);
     progress.stage(next(), |_| {
@@ -130,6 +134,7 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
     let system = work.join(SYSTEM_IMG);
     progress.stage(next(), |stage| {
         add_kernel(&kernel, &initramfs, &root)?;
+        describe(request, &root, &kernel, &info, &mut contents, products)?;
         tree::settle_times(&root, begun, epoch)?;
         pack(request, &root, epoch, &system, stage)
     })?;
@@ -151,7 +156,7 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         request,
         &info,
         &kernel.info.package,
-        &packages,
+        &contents.installed(),
         files,
     )?;
     keep(request, &keys, products)?;
@@ -183,29 +188,48 @@ fn resolve(request: &Request, stage: &Stage) -> Result<Box<dyn Source>> {
     Ok(source)
 }
 
-/// A kernel on the developer's disk.
-struct Kernel {
-    info: KernelInfo,
-    vmlinuz: PathBuf,
-    modules: PathBuf,
+/// Takes out what only installing and building needed.
+fn remove_unneeded(request: &Request, root: &Path, installed: &[InstalledPackage]) -> Result<Contents> {
+    let files = request.folder.join(FILES_DIR);
+    let wanted = packages::Wanted {
+        packages: &request.packages,
+        language: request.blueprint.language,
+        files: files.is_dir().then_some(files.as_path()),
+    };
+    let mut contents = packages::remove_unneeded(root, &wanted)?;
+    contents.add_hashes(installed);
+    Ok(contents)
 }
 
-impl Kernel {
-    /// Finds the kernel in an unpacked [`Part::Kernel`].
-    fn at(folder: &Path) -> Result<Kernel> {
-        let info = fs::read_to_string(folder.join(KERNEL_INFO)).context("reading about the kernel")?;
-        let info: KernelInfo = serde_json::from_str(&info)?;
-        Ok(Kernel {
-            vmlinuz: folder.join(VMLINUZ),
-            modules: folder.join("modules").join(&info.release),
-            info,
-        })
-    }
+/// Leaves in the tree, and beside the image, what is in it.
+fn describe(
+    request: &Request,
+    root: &Path,
+    kernel: &KernelFiles,
+    info: &ImageInfo,
+    contents: &mut Contents,
+    products: &Path,
+) -> Result<()> {
+    contents.add_kernel(root, kernel)?;
+    contents.add_own("genpack-init", &request.dirs.init(request.arch.genpack))?;
+    contents.add_own(
+        "genpack-config-agent",
+        &request.dirs.config_agent(request.arch.genpack),
+    )?;
+    contents.add_files(&request.dirs.rootfs_overlay(), &request.folder.join(FILES_DIR))?;
+    contents.write(root)?;
+    sbom::write(
+        root,
+        info,
+        contents,
+        &products.join(product::CYCLONEDX),
+        &products.join(product::SPDX),
+    )
 }
 
 fn make_initramfs(
     request: &Request,
-    kernel: &Kernel,
+    kernel: &KernelFiles,
     tools: &Tools,
     root: &Path,
     epoch: u32,
@@ -226,7 +250,7 @@ fn make_initramfs(
 }
 
 /// The system carries its own kernel and initramfs, so that an update needs nothing but the system.
-fn add_kernel(kernel: &Kernel, initramfs: &Path, root: &Path) -> Result<()> {
+fn add_kernel(kernel: &KernelFiles, initramfs: &Path, root: &Path) -> Result<()> {
     let folder = root.join(layout::BOOT_FILES_DIR.trim_start_matches('/'));
     fs::create_dir_all(&folder)?;
     fs::copy(&kernel.vmlinuz, folder.join(VMLINUZ)).context("copying the kernel")?;

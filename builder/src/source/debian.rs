@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::apt::{self, Apt};
-use super::{InstalledPackage, KERNEL_INFO, KernelInfo, Part, Source, Wanted};
+use super::{InstalledPackage, KernelFiles, KernelInfo, Part, Source, Wanted};
 use crate::blueprint::{InputError, Mirror};
 use crate::build::Arch;
 use crate::cache::{Cache, Kind};
@@ -232,23 +232,31 @@ impl Debian {
         let Some(modules) = modules.iter().find(|dir| dir.is_dir()) else {
             bail!("the package {} has no modules for {release}", pin.name);
         };
-        fs::create_dir(root.join("modules"))?;
-        fs::rename(modules, root.join("modules").join(&release))?;
-        fs::rename(
-            unpacked.path().join(format!("boot/vmlinuz-{release}")),
-            root.join("vmlinuz"),
-        )
-        .with_context(|| format!("taking the kernel out of {}", pin.name))?;
         let info = KernelInfo {
-            release,
             package: InstalledPackage {
                 name: pin.name.clone(),
                 version: pin.version.clone(),
                 architecture: pin.architecture.clone(),
+                sha256: Some(pin.sha256.clone()),
             },
+            control: command::stdout_of(Command::new("dpkg-deb").arg("-f").arg(self.deb(pin)))?,
+            release,
         };
-        fs::write(root.join(KERNEL_INFO), serde_json::to_string(&info)?)?;
-        Ok(())
+        let copyright = unpacked
+            .path()
+            .join("usr/share/doc")
+            .join(&pin.name)
+            .join("copyright");
+        let vmlinuz = unpacked.path().join(format!("boot/vmlinuz-{}", info.release));
+        let files = KernelFiles::layout(root, info);
+        fs::create_dir(files.modules.parent().unwrap_or(root))?;
+        fs::rename(modules, &files.modules)?;
+        fs::rename(vmlinuz, &files.vmlinuz)
+            .with_context(|| format!("taking the kernel out of {}", pin.name))?;
+        if copyright.is_file() {
+            fs::copy(copyright, &files.copyright)?;
+        }
+        files.write_info(root)
     }
 }
 
@@ -342,9 +350,16 @@ impl Source for Debian {
                 name: fields.next()?,
                 version: fields.next()?,
                 architecture: fields.next()?,
+                sha256: None,
             })
         };
-        Ok(text.lines().filter_map(package).collect())
+        let mut packages: Vec<_> = text.lines().filter_map(package).collect();
+        let pins = &self.set(Part::System)?.packages;
+        for package in &mut packages {
+            let pin = pins.iter().find(|pin| pin.name == package.name);
+            package.sha256 = pin.map(|pin| pin.sha256.clone());
+        }
+        Ok(packages)
     }
 }
 

@@ -6,9 +6,10 @@
 pub mod apt;
 pub mod debian;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::lock::Lock;
 use crate::progress::Stage;
@@ -33,14 +34,11 @@ pub enum Part {
     System,
     /// The system with what scripts need. Only when something is wanted for that.
     Build,
-    /// A folder with `vmlinuz`, `modules/RELEASE/` and [`KERNEL_INFO`].
+    /// What [`KernelFiles`] describes.
     Kernel,
     /// Programs that make the image, to be run with `chroot`.
     Tools,
 }
-
-/// What a source says of its kernel, as JSON of [`KernelInfo`], in the folder of [`Part::Kernel`].
-pub const KERNEL_INFO: &str = "kernel.json";
 
 /// A source of operating systems: a distribution, or anything else that gives a tree and a kernel.
 pub trait Source: Sync {
@@ -66,13 +64,55 @@ pub trait Source: Sync {
     fn installed(&self, tree: &Path) -> Result<Vec<InstalledPackage>>;
 }
 
-/// A kernel.
+/// A kernel on the developer's disk.
+#[derive(Debug, Clone)]
+pub struct KernelFiles {
+    /// The bootable file.
+    pub vmlinuz: PathBuf,
+    /// The folder of its modules, named after the release.
+    pub modules: PathBuf,
+    /// The package's `copyright` file, which need not exist.
+    pub copyright: PathBuf,
+    /// What is known of it.
+    pub info: KernelInfo,
+}
+
+/// What is known of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KernelInfo {
     /// Its release, as `uname -r` prints it.
     pub release: String,
     /// The package that it came from.
     pub package: InstalledPackage,
+    /// What the package says about itself (deb-control(5)).
+    pub control: String,
+}
+
+/// Where a [`Part::Kernel`] has [`KernelInfo`], as JSON.
+const KERNEL_INFO: &str = "kernel.json";
+
+impl KernelFiles {
+    /// Returns where `folder`, the tree of a [`Part::Kernel`], has what of a kernel.
+    pub fn layout(folder: &Path, info: KernelInfo) -> KernelFiles {
+        KernelFiles {
+            vmlinuz: folder.join("vmlinuz"),
+            modules: folder.join("modules").join(&info.release),
+            copyright: folder.join("copyright"),
+            info,
+        }
+    }
+
+    /// Reads what is in the tree of a [`Part::Kernel`].
+    pub fn read(folder: &Path) -> Result<KernelFiles> {
+        let info = fs::read_to_string(folder.join(KERNEL_INFO)).context("reading about the kernel")?;
+        Ok(KernelFiles::layout(folder, serde_json::from_str(&info)?))
+    }
+
+    /// Leaves in `folder` what is known of the kernel.
+    pub fn write_info(&self, folder: &Path) -> Result<()> {
+        fs::write(folder.join(KERNEL_INFO), serde_json::to_string(&self.info)?)
+            .context("writing about the kernel")
+    }
 }
 
 /// A package in an image.
@@ -84,4 +124,7 @@ pub struct InstalledPackage {
     pub version: String,
     /// Architecture.
     pub architecture: String,
+    /// SHA-256 of the package's file, where the source knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use genpack_spec::layout;
-use object::elf;
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
+
+use super::elf::Needs;
 
 /// Where the tree has libraries, relative to its root; `*` stands for the architecture's own folder.
 const LIBRARY_FOLDERS: [&str; 4] = ["usr/lib", "lib", "usr/lib64", "lib64"];
@@ -68,32 +68,6 @@ fn find(folders: &[PathBuf], name: &std::ffi::OsStr) -> Result<PathBuf> {
         .map(|folder| folder.join(name))
         .find(|path| path.exists());
     place.with_context(|| format!("the image has no library {}", name.display()))
-}
-
-/// What a program or library needs to run.
-struct Needs {
-    loader: Option<String>,
-    libraries: Vec<String>,
-}
-
-impl Needs {
-    /// Reads the program headers and the dynamic section (System V ABI, "Dynamic Linking").
-    fn of(data: &[u8]) -> Result<Needs> {
-        let file = ElfFile64::<object::Endianness>::parse(data)?;
-        let (endian, header) = (file.endian(), file.elf_header());
-        let mut loader = None;
-        for segment in header.program_headers(endian, data)? {
-            if let Some(path) = segment.interpreter(endian, data)? {
-                loader = Some(String::from_utf8(path.to_vec())?);
-            }
-        }
-        let mut libraries = Vec::new();
-        let table = file.elf_section_table().dynamic_table(endian, data)?;
-        for entry in table.iter().filter(|entry| entry.tag == elf::DT_NEEDED) {
-            libraries.push(String::from_utf8(table.string(entry)?.to_vec())?);
-        }
-        Ok(Needs { loader, libraries })
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod account_lines;
 mod accounts;
 pub mod changes;
 mod chroot;
+pub mod elf;
 mod facts;
 mod finish;
 mod fsck;

@@ -6,6 +6,7 @@
 
 mod check;
 mod config;
+mod contents;
 mod input;
 mod interrupt;
 mod ordinary_user;

@@ -160,9 +160,16 @@ pub fn tiny_image() -> &'static Path {
         assert_eq!(said.status, Some(0), "{}", said.stderr);
         site.assert_clean();
         let image = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tiny.img");
-        fs::copy(site.image(), &image).unwrap();
+        for ending in ["", ".cdx.json", ".spdx.json"] {
+            fs::copy(beside(&site.image(), ending), beside(&image, ending)).unwrap();
+        }
         image
     })
+}
+
+/// Returns the name of a file beside an image.
+pub fn beside(image: &Path, ending: &str) -> PathBuf {
+    PathBuf::from(format!("{}{ending}", image.display()))
 }
 
 /// A program that runs.

@@ -1,0 +1,165 @@
+//! What a file of a tree uses of others: libraries, interpreters, programs that it names.
+
+use std::path::{Path, PathBuf};
+
+use crate::tree::elf;
+
+/// Text files above this size are data and not looked through.
+const LONGEST_TEXT: usize = 1 << 20;
+/// Folders whose text files start programs: units, rules of udev, bus names, and all configuration.
+const STARTING: [&str; 5] = [
+    "etc",
+    "usr/lib/systemd",
+    "usr/lib/udev",
+    "usr/local/lib/systemd",
+    "usr/share/dbus-1",
+];
+/// Words of the shell in front of a command.
+const BEFORE_A_COMMAND: [&str; 12] = [
+    "!", "command", "do", "elif", "else", "env", "exec", "if", "nice", "then", "until", "while",
+];
+
+/// Something that a file uses.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// A library, by its name without folder.
+    Library(String),
+    /// A file by its absolute path.
+    Path(PathBuf),
+    /// A command by its name, to be looked for as a shell does.
+    Command(String),
+}
+
+/// Returns what a file uses. `commands` says whether the commands of a shell script count, too, and not only those that it
+/// names with their whole path.
+pub fn of(path: &Path, data: &[u8], commands: bool) -> Vec<Use> {
+    let mut uses = Vec::new();
+    if data.starts_with(b"\x7fELF") {
+        // A file for another kind of machine, or a damaged one, is none of ours.
+        let needs = elf::Needs::of(data).unwrap_or_default();
+        uses.extend(needs.loader.map(|loader| Use::Path(loader.into())));
+        uses.extend(needs.libraries.into_iter().map(Use::Library));
+        return uses;
+    }
+    if data.len() > LONGEST_TEXT || data.contains(&0) {
+        return uses;
+    }
+    let text = String::from_utf8_lossy(data);
+    let script = text
+        .strip_prefix("#!")
+        .map(|rest| rest.lines().next().unwrap_or_default());
+    if let Some(line) = script {
+        uses.extend(interpreter(line));
+    }
+    if script.is_some() || STARTING.iter().any(|folder| path.starts_with(folder)) {
+        let lines = || {
+            text.lines()
+                .filter(|line| !line.trim_start().starts_with(['#', ';']))
+        };
+        uses.extend(lines().flat_map(paths).map(Use::Path));
+        let shell = script.is_some_and(|line| line.trim_end().ends_with("sh") || line.contains("sh "));
+        if commands && shell {
+            uses.extend(
+                lines()
+                    .flat_map(commands_of)
+                    .map(|name| Use::Command(name.into())),
+            );
+        }
+    }
+    uses.sort();
+    uses.dedup();
+    uses
+}
+
+/// The program that runs a script, and the one that `env` looks for.
+fn interpreter(line: &str) -> Vec<Use> {
+    let mut words = line.split_whitespace();
+    let Some(program) = words.next() else {
+        return Vec::new();
+    };
+    let mut uses = vec![Use::Path(program.into())];
+    if program.ends_with("/env") {
+        let name = words.find(|word| !word.starts_with('-') && !word.contains('='));
+        uses.extend(name.map(|name| Use::Command(name.into())));
+    }
+    uses
+}
+
+/// Absolute paths in a line.
+fn paths(line: &str) -> impl Iterator<Item = PathBuf> {
+    let of_path = |c: char| c.is_ascii_alphanumeric() || "/._+-@".contains(c);
+    line.split(move |c: char| !of_path(c))
+        .filter_map(|word| word.find('/').map(|at| &word[at..]).filter(|path| path.len() > 2))
+        .map(|path| PathBuf::from(path.trim_end_matches(['.', '/'])))
+}
+
+/// Words in a line of a shell script that stand where a command does.
+fn commands_of(line: &str) -> impl Iterator<Item = &str> {
+    line.split([';', '|', '&', '(', ')', '`', '{', '}'])
+        .filter_map(|command| {
+            command
+                .split_whitespace()
+                .map(|word| word.trim_matches(['"', '\'']))
+                .find(|word| {
+                    !BEFORE_A_COMMAND.contains(word) && !word.starts_with('-') && !word.contains('=')
+                })
+        })
+        .filter(|word| !word.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uses(path: &str, text: &str, commands: bool) -> String {
+        let words = of(Path::new(path), text.as_bytes(), commands)
+            .into_iter()
+            .map(|one| match one {
+                Use::Library(name) => format!("lib:{name}"),
+                Use::Path(path) => path.display().to_string(),
+                Use::Command(name) => name,
+            });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn scripts_use_their_interpreter_and_what_they_name() {
+        assert_eq!(
+            uses("usr/bin/x", "#!/usr/bin/perl -w\nprint 1;\n", false),
+            "/usr/bin/perl"
+        );
+        assert_eq!(
+            uses("usr/bin/x", "#!/usr/bin/env -S A=1 python3 -u\n", false),
+            "/usr/bin/env python3"
+        );
+        let script =
+            "#!/bin/sh\n# dpkg is no command here\nif dpkg -l | grep x; then /usr/sbin/service a start; fi\n";
+        assert_eq!(uses("usr/bin/x", script, false), "/bin/sh /usr/sbin/service");
+        let all = uses("usr/bin/x", script, true);
+        assert_eq!(all, "/bin/sh /usr/sbin/service dpkg fi grep");
+    }
+
+    #[test]
+    fn units_and_rules_use_programs() {
+        let unit = "[Service]\n#ExecStart=/usr/bin/old\nExecStop=-/sbin/start-stop-daemon --stop --pidfile /run/x.pid\n";
+        let path = "usr/lib/systemd/system/x.service";
+        assert_eq!(uses(path, unit, false), "/run/x.pid /sbin/start-stop-daemon");
+        assert_eq!(uses("usr/share/x", unit, true), "");
+        assert_eq!(
+            uses("usr/lib/udev/rules.d/x.rules", "RUN+=\"/usr/bin/a b\"\n", false),
+            "/usr/bin/a"
+        );
+    }
+
+    #[test]
+    fn programs_use_their_loader_and_libraries() {
+        let data = std::fs::read("/bin/ls").unwrap();
+        let found = of(Path::new("bin/ls"), &data, false);
+        assert!(found.contains(&Use::Library("libc.so.6".into())), "{found:?}");
+        assert!(
+            found.contains(&Use::Path("/lib64/ld-linux-x86-64.so.2".into())),
+            "{found:?}"
+        );
+        assert_eq!(of(Path::new("x"), b"\x7fELF and no more", true), []);
+    }
+}

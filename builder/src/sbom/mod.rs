@@ -1,0 +1,121 @@
+//! Software bills of materials: what is in an image, in the two forms that scanners read.
+//!
+//! They are written as JSON by hand, because no crate on the registry writes what is needed (docs/decisions/0019-sboms.md). The
+//! same image gives the same bytes: the time is the image's own, and numbers that must be unique are made of the content.
+
+mod cyclonedx;
+mod purl;
+mod spdx;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use chrono::DateTime;
+use genpack_spec::image::ImageInfo;
+use genpack_spec::layout;
+use serde_json::Value;
+
+use crate::hash;
+use crate::packages::Contents;
+
+/// What both forms are made of.
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
+    /// What the image says about itself.
+    pub image: &'a ImageInfo,
+    /// Its packages.
+    pub contents: &'a Contents,
+    /// The distribution that they come from.
+    pub system: Distribution,
+}
+
+/// A distribution, as `/etc/os-release` names it (os-release(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Distribution {
+    /// `ID`, for example `debian`.
+    pub id: String,
+    /// `VERSION_ID`, for example `13`; where there is none, `VERSION_CODENAME`.
+    pub version: String,
+}
+
+impl Distribution {
+    /// Reads `os-release`. What it doesn't say is empty.
+    pub fn parse(text: &str) -> Distribution {
+        let value = |name: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.map(|value| value.trim().trim_matches(['"', '\'']).to_string())
+        };
+        Distribution {
+            id: value("ID").unwrap_or_default(),
+            version: value("VERSION_ID")
+                .or_else(|| value("VERSION_CODENAME"))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// Writes both forms into the tree and to the given places beside the image.
+pub fn write(
+    root: &Path,
+    image: &ImageInfo,
+    contents: &Contents,
+    cyclonedx: &Path,
+    spdx: &Path,
+) -> Result<()> {
+    let release = fs::read_to_string(root.join("usr/lib/os-release")).unwrap_or_default();
+    let subject = Subject {
+        image,
+        contents,
+        system: Distribution::parse(&release),
+    };
+    for (value, inside, beside) in [
+        (cyclonedx::document(&subject), layout::SBOM_CYCLONEDX, cyclonedx),
+        (spdx::document(&subject), layout::SBOM_SPDX, spdx),
+    ] {
+        let text = serde_json::to_string_pretty(&value)? + "\n";
+        let inside = root.join(inside.trim_start_matches('/'));
+        for path in [inside.as_path(), beside] {
+            fs::write(path, &text).with_context(|| format!("writing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the moment that the image stands for, as ISO 8601 has it.
+fn timestamp(image: &ImageInfo) -> String {
+    let moment = i64::try_from(image.epoch)
+        .ok()
+        .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    moment
+        .unwrap_or_default()
+        .format("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
+}
+
+/// Returns a UUID of the form for own kinds (RFC 9562, 5.8), made of a document's content.
+fn uuid(content: &Value) -> String {
+    let hash = hash::text(&content.to_string());
+    // The version is 8, and the variant's two bits are binary 10.
+    let variant = ["8", "9", "a", "b"][usize::from(hash.as_bytes()[16] % 4)];
+    format!(
+        "{}-{}-8{}-{variant}{}-{}",
+        &hash[..8],
+        &hash[8..12],
+        &hash[13..16],
+        &hash[17..20],
+        &hash[20..32]
+    )
+}
+
+/// A person or group as `Maintainer` names it: the name, and the address where there is one.
+fn maintainer(text: &str) -> (&str, Option<&str>) {
+    match text.split_once('<') {
+        Some((name, address)) => (name.trim(), Some(address.trim_end_matches('>').trim())),
+        None => (text.trim(), None),
+    }
+}
