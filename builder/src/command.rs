@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 
 /// Programs that we call, and files that we read, with the Debian package that brings each.
-const PACKAGES: [(&str, &str); 15] = [
+const PACKAGES: [(&str, &str); 16] = [
     ("/usr/lib/grub/i386-pc/moddep.lst", "grub-pc-bin"),
     ("/usr/lib/grub/x86_64-efi/moddep.lst", "grub-efi-amd64-bin"),
     ("apt-get", "apt"),
@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &str); 15] = [
     ("depmod", "kmod"),
     ("dpkg-deb", "dpkg"),
     ("grub-mkimage", "grub-common"),
+    ("mke2fs", "e2fsprogs"),
     ("mmdebstrap", "mmdebstrap"),
     ("newuidmap", "uidmap"),
     ("qemu-img", "qemu-utils"),

@@ -1,6 +1,7 @@
 //! What a developer writes: blueprints and profiles, from JSON5 to values without an invalid state.
 
 mod located;
+mod persist;
 mod profile;
 mod schema;
 mod settings;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 pub use located::InputError;
+pub use persist::DataSize;
 pub use profile::{Kernel, Profile};
 pub use schema::{Blueprint, User};
 pub use settings::OwnSections;

@@ -4,11 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use genpack_spec::image::SettingsFrom;
+use genpack_spec::storage::Persist;
 use genpack_spec::text::Language;
 use genpack_spec::types::UnitName;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::persist::DataSize;
 use super::settings::OwnSections;
 use super::text;
 use super::types::{ArtifactName, Base, CompressionSetting, Mirror, PackageName};
@@ -46,6 +48,12 @@ pub struct Blueprint {
     /// What the running device makes of settings that appear.
     #[serde(default)]
     pub settings_from: SettingsFrom,
+    /// What is kept over a restart; without it, the image has no data partition.
+    #[serde(default)]
+    pub persist: Option<Persist>,
+    /// How large the data partition of a new image is.
+    #[serde(default)]
+    pub data_size: Option<DataSize>,
     /// Sections of `system.ini` of its own.
     #[serde(default)]
     pub settings: OwnSections,
@@ -209,6 +217,26 @@ mod tests {
         assert_eq!((asked.card, asked.stick), (Reaction::Apply, Reaction::Check));
         assert!(from("{ name: 'web', settings_from: { stick: 'yes' } }").is_err());
         assert!(from("{ name: 'web', settings_from: { usb: 'apply' } }").is_err());
+    }
+
+    #[test]
+    fn what_is_kept_is_a_word_or_folders() {
+        let persist = |text: &str| json5::from_str::<Blueprint>(text).map(|blueprint| blueprint.persist);
+        assert_eq!(persist("{ name: 'web' }").unwrap(), None);
+        assert_eq!(
+            persist("{ name: 'web', persist: 'all' }").unwrap(),
+            Some(Persist::All)
+        );
+        let folders = persist("{ name: 'web', persist: ['/srv', '/home'] }")
+            .unwrap()
+            .unwrap();
+        assert_eq!(folders.folders().len(), 2);
+        for wrong in ["'none'", "true", "['srv']", "['/srv', '/srv/a']"] {
+            assert!(
+                persist(&format!("{{ name: 'web', persist: {wrong} }}")).is_err(),
+                "{wrong}"
+            );
+        }
     }
 
     #[test]

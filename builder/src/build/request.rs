@@ -67,7 +67,17 @@ impl Request {
         let blueprint = blueprint::load(&folder)?;
         let name = sources.profile.as_deref().unwrap_or(&blueprint.profile);
         let profile = blueprint::load_profile(name, &[folder.join("profiles"), dirs.profiles()])?;
-        let packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
+        if blueprint.data_size.is_some() && blueprint.persist.is_none() {
+            bail!(InputError::plain(
+                "data_size is the size of the data partition, which an image has only with persist; take it out, or say what \
+                 is to be kept, for example persist: [\"/srv\"]"
+            ));
+        }
+        let mut packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
+        // PID 1 has a damaged data partition checked.
+        if blueprint.persist.is_some() && !packages.iter().any(|package| package == "e2fsprogs") {
+            packages.push("e2fsprogs".into());
+        }
         Ok(Request {
             mirror: named_mirror(&blueprint)?,
             epoch: epoch()?,
@@ -83,6 +93,9 @@ impl Request {
     /// Checks that the programs that a build calls, and those that go into the image, are there.
     pub fn check_programs(&self) -> Result<()> {
         let mut programs = HOST_PROGRAMS.to_vec();
+        if self.blueprint.persist.is_some() {
+            programs.push("mke2fs");
+        }
         if !Uid::effective().is_root() {
             programs.push("newuidmap");
         }

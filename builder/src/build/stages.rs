@@ -14,12 +14,12 @@ use genpack_spec::layout::card::{
 };
 use genpack_spec::{status, system_ini};
 
-use super::card::{grub_cfg, partition_size, volume_id};
+use super::card::{data_uuid, grub_cfg, partition_size, volume_id};
 use super::manifest::{self, OutputFile};
 use super::{ARCH, Request};
 use crate::blueprint::FILES_DIR;
 use crate::disk::grub::{self, Platform};
-use crate::disk::{self, Content, DiskImage};
+use crate::disk::{self, Content, DataPartition, DiskImage};
 use crate::progress::{Progress, Stage};
 use crate::source::KernelFiles;
 use crate::{command, initramfs, squashfs, tree};
@@ -95,14 +95,16 @@ pub fn run(request: &Request, work: &Path, outputs: &Outputs) -> Result<()> {
         epoch: u64::from(request.epoch),
         language: request.blueprint.language,
         settings_from: request.blueprint.settings_from,
+        persist: request.blueprint.persist.clone(),
     };
     // Before the developer's own files come, so that none of them goes.
     progress.stage(next(), |_| tree::strip(&root))?;
     let facts = progress.stage(next(), |_| {
         customise(request, &root)?;
-        tree::bundle_fsck(&root)?;
+        tree::check_persist(&root, info.persist.as_ref())?;
+        tree::bundle_checkers(&root, info.persist.is_some())?;
         tree::finish(&root, &info)?;
-        tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())
+        tree::collect_facts(&root, &kernel.modules, &request.blueprint)
     })?;
     let initramfs = work.join(INITRAMFS);
     progress.stage(next(), |_| make_initramfs(request, &kernel, &root, &initramfs))?;
@@ -160,10 +162,17 @@ fn make_initramfs(request: &Request, kernel: &KernelFiles, root: &Path, output: 
             .arg(root)
             .arg(&kernel.release),
     )?;
-    let wanted = initramfs::Wanted {
+    let mut wanted = initramfs::Wanted {
         required: request.profile.kernel.initramfs_modules.clone(),
         optional: request.profile.kernel.optional_initramfs_modules.clone(),
     };
+    // An image without a data partition need not load them at every start.
+    if request.blueprint.persist.is_some() {
+        wanted.required.extend(layout::DATA_MODULES.map(String::from));
+        wanted
+            .optional
+            .extend(layout::OPTIONAL_DATA_MODULES.map(String::from));
+    }
     let modules = initramfs::collect(&modules, &wanted)?;
     initramfs::write(output, &request.dirs.init(ARCH.genpack), &modules, request.epoch)
 }
@@ -236,6 +245,11 @@ fn write_disk(request: &Request, parts: &Parts, output: &Path, stage: &Stage) ->
         epoch: request.epoch,
         boot: Some(grub::boot_code(&Platform::BiosPc.host_modules(), &early)?),
         disk_signature: volume_id,
+        data: request.blueprint.persist.as_ref().map(|_| DataPartition {
+            size: request.blueprint.data_size.unwrap_or_default().bytes(),
+            uuid: data_uuid(measured[2].sha256()),
+            label: layout::DATA_LABEL.into(),
+        }),
     };
     disk::write(output, &image, &mut |done, total| stage.at(done, total))?;
     measured.push(OutputFile::of("disk image", output)?);

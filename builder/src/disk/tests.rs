@@ -40,6 +40,7 @@ fn image(files: Vec<(&str, Content)>) -> DiskImage {
         epoch: 1_700_000_000,
         boot: None,
         disk_signature: 0x1122_3344,
+        data: None,
     }
 }
 
@@ -153,6 +154,70 @@ fn the_same_input_gives_the_same_bytes() {
     fs::write(&two, vec![0xff; 2 << 20]).unwrap();
     write(&two, &layout, &mut |_, _| ()).unwrap();
     run!("cmp", &one, &two);
+}
+
+fn data(size: u64) -> Option<DataPartition> {
+    Some(DataPartition {
+        size,
+        uuid: "11223344-5566-4788-99aa-bbccddeeff00".into(),
+        label: genpack_spec::layout::DATA_LABEL.into(),
+    })
+}
+
+#[test]
+fn a_data_partition_is_sound_and_always_the_same() {
+    let work = TempDir::new().unwrap();
+    for size in [16 * MIB, 64 * MIB, 2048 * MIB] {
+        let layout = DiskImage {
+            data: data(size),
+            ..image(vec![("folder/file", Content::Bytes(vec![1; 100_000]))])
+        };
+        let (one, two) = (work.path().join("one"), work.path().join("two"));
+        write(&one, &layout, &mut |_, _| ()).unwrap();
+        write(&two, &layout, &mut |_, _| ()).unwrap();
+        run!("cmp", &one, &two);
+        assert_eq!(fs::metadata(&one).unwrap().len(), 301 * MIB + size);
+        assert!(fs::metadata(&one).unwrap().blocks() * 512 < 8 * MIB, "{size}");
+
+        let table: String = run!("sfdisk", "-J", &one).split_whitespace().collect();
+        let (start, sectors) = (301 * MIB / SECTOR, size / SECTOR);
+        for fact in [
+            r#""start":2048,"size":614400,"type":"c","bootable":true"#.to_string(),
+            format!(r#""start":{start},"size":{sectors},"type":"83""#),
+        ] {
+            assert!(table.contains(&fact), "{table}");
+        }
+        assert!(run!("sfdisk", "-V", &one).contains("No errors detected"));
+        run!("fsck.fat", "-n", &Loop::over_partition(&one).0);
+
+        let partition = work.path().join("partition");
+        let (from, to) = (
+            format!("if={}", one.display()),
+            format!("of={}", partition.display()),
+        );
+        run!(
+            "dd",
+            &from,
+            &to,
+            "bs=1M",
+            "skip=301",
+            "conv=sparse",
+            "status=none"
+        );
+        run!("e2fsck", "-f", "-n", &partition);
+        let facts = run!("dumpe2fs", "-h", &partition);
+        for fact in [
+            "Filesystem volume name:   GENPACK-DATA",
+            "Filesystem UUID:          11223344-5566-4788-99aa-bbccddeeff00",
+            "Block size:               4096",
+            "Errors behavior:          Remount read-only",
+        ] {
+            assert!(facts.contains(fact), "{facts}");
+        }
+        // A card in a computer still is its first partition.
+        let card = genpack_qemu::Card::open(&one).unwrap();
+        assert_eq!(card.read("folder/file").unwrap().len(), 100_000);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod facts;
 mod finish;
 mod fsck;
 mod merge;
+mod persist;
 
 use std::path::Path;
 use std::process::Command;
@@ -15,8 +16,9 @@ use anyhow::{Context, Result};
 pub use customise::customise;
 pub use facts::collect_facts;
 pub use finish::{finish, strip};
-pub use fsck::bundle_fsck;
+pub use fsck::bundle_checkers;
 pub use merge::merge;
+pub use persist::check_persist;
 
 /// Unpacks a tar file as the root of a tree, with owners, modes and extended attributes.
 pub fn unpack(tar: &Path, root: &Path) -> Result<()> {
