@@ -20,7 +20,8 @@ use nix::sys::socket::{
 
 use crate::log;
 
-/// File systems and what they need beside their dependencies; no device asks for these.
+/// File systems and what they need beside their dependencies; no device asks for these. The initramfs has those of the data
+/// partition only where there is one.
 const FILE_SYSTEMS: [&str; 6] = ["vfat", "nls_cp437", "nls_ascii", "loop", "squashfs", "overlay"];
 /// The kernel's own multicast group on the uevent socket; 2 would be udev's.
 const KERNEL_EVENTS: u32 = 1;
@@ -63,7 +64,8 @@ impl Devices {
     /// Loads the file systems' modules and those of every device that is there, while more devices come of it.
     pub fn load_all(&self) {
         let devices = wanted(&self.index, present_devices(Path::new("/sys/bus")).iter());
-        let file_systems = FILE_SYSTEMS.map(String::from);
+        let data = layout::OPTIONAL_DATA_MODULES.iter().chain(&layout::DATA_MODULES);
+        let file_systems = FILE_SYSTEMS.iter().chain(data).map(ToString::to_string);
         self.load_in_parallel(devices.into_iter().chain(file_systems).collect());
         self.handle_events();
     }
