@@ -20,6 +20,12 @@ pub fn example_image() -> &'static Path {
     IMAGE.get_or_init(|| built("../examples/web", "web.img"))
 }
 
+/// Returns the disk image of `examples/database`, which is built once in each run of the tests.
+pub fn database_image() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    IMAGE.get_or_init(|| built("../examples/database", "database.img"))
+}
+
 /// Returns the disk image of `fixtures/lab`, which is built once in each run of the tests.
 pub fn lab_image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();

@@ -135,7 +135,7 @@ impl Disk {
         Ok(())
     }
 
-    fn first_sector(&self) -> Result<[u8; mbr::SECTOR]> {
+    pub(super) fn first_sector(&self) -> Result<[u8; mbr::SECTOR]> {
         let node = self.node()?;
         let mut sector = [0; mbr::SECTOR];
         File::open(&node)

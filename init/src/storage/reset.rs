@@ -36,19 +36,35 @@ pub fn reset_once(data: &Path, word: &str) -> io::Result<Outcome> {
             outcome = Outcome::Reset;
         }
     }
+    match write_down(data, word) {
+        // There is room once what is out of use is gone, and the kernel gives it away once that is on the medium.
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+            delete_discarded(data)?;
+            nix::unistd::syncfs(File::open(data)?)?;
+            write_down(data, word)?;
+        }
+        written => written?,
+    }
+    Ok(outcome)
+}
+
+fn write_down(data: &Path, word: &str) -> io::Result<()> {
     let temporary = data.join(format!("{FACTORY_RESET}.new"));
     let mut file = File::create(&temporary)?;
     file.write_all(word.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&temporary, &place)?;
-    File::open(data)?.sync_all()?;
-    Ok(outcome)
+    fs::rename(&temporary, data.join(FACTORY_RESET))?;
+    File::open(data)?.sync_all()
 }
 
-/// Renames a folder, which takes a moment, so that it can be deleted, which may take long, at leisure.
+/// Renames a folder, which takes a moment, so that it can be deleted, which may take long, at leisure. On a full partition,
+/// where there is no room even for a name, it is deleted at once.
 fn discard(data: &Path, kept: &Path) -> io::Result<()> {
     let discarded = data.join(DISCARDED_DIR);
-    fs::create_dir_all(&discarded)?;
+    match fs::create_dir_all(&discarded) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => return fs::remove_dir_all(kept),
+        made => made?,
+    }
     let mut names = (0_u32..).map(|number| discarded.join(number.to_string()));
     let free = names.find(|name| fs::symlink_metadata(name).is_err());
     fs::rename(kept, free.ok_or(io::ErrorKind::AlreadyExists)?)
