@@ -134,14 +134,32 @@ mod tests {
             "{error}"
         );
 
-        let folder = root.join(layout::FSCK_DIR.trim_start_matches('/'));
-        let mut run = Command::new(folder.join(layout::FSCK_LOADER));
-        run.arg("--library-path")
-            .arg(&folder)
-            .arg(folder.join(layout::FSCK_PROGRAM))
-            .arg("--help");
-        let shown = run.output().unwrap();
-        let text = String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned();
+        let usage = |program: &str, option: &str| {
+            let folder = root.join(layout::FSCK_DIR.trim_start_matches('/'));
+            let mut run = Command::new(folder.join(layout::FSCK_LOADER));
+            run.arg("--library-path")
+                .arg(&folder)
+                .arg(folder.join(program))
+                .arg(option);
+            let shown = run.output().unwrap();
+            String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned()
+        };
+        let text = usage(layout::FSCK_PROGRAM, "--help");
         assert!(text.contains("Usage: "), "{text}");
+
+        fs::copy("/usr/sbin/e2fsck", root.join("usr/sbin/e2fsck")).unwrap();
+        for library in [
+            "libext2fs.so.2",
+            "libcom_err.so.2",
+            "libblkid.so.1",
+            "libuuid.so.1",
+            "libe2p.so.2",
+        ] {
+            let from = Path::new("/usr/lib/x86_64-linux-gnu").join(library);
+            fs::copy(from, root.join("usr/lib").join(library)).unwrap();
+        }
+        bundle_checkers(root, true).unwrap();
+        let text = usage(layout::FSCK_DATA_PROGRAM, "-V");
+        assert!(text.contains("Using EXT2FS Library"), "{text}");
     }
 }

@@ -145,6 +145,39 @@ mod tests {
     }
 
     #[test]
+    fn what_e2fsck_can_not_mend_in_safety_is_mended_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, image) = (dir.path().join("fsck"), dir.path().join("image"));
+        // The bundle of an image, but for the libraries, which are those of this machine.
+        fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink("/lib64/ld-linux-x86-64.so.2", folder.join(layout::FSCK_LOADER)).unwrap();
+        std::os::unix::fs::symlink("/usr/sbin/e2fsck", folder.join(layout::FSCK_DATA_PROGRAM)).unwrap();
+        let run = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program)
+                .args(arguments)
+                .arg(&image)
+                .output()
+                .unwrap();
+            output.status.success()
+        };
+        File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        assert!(run("mke2fs", &["-q", "-F", "-t", "ext4"]));
+        check(&folder, &image).unwrap();
+        // The folder of all folders is gone.
+        assert!(run("debugfs", &["-w", "-R", "clri <2>"]));
+        assert!(!run("e2fsck", &["-f", "-p"]) && !run("e2fsck", &["-f", "-n"]));
+        check(&folder, &image).unwrap();
+        assert!(run("e2fsck", &["-f", "-n"]));
+        fs::write(&image, [0; 4096]).unwrap();
+        assert!(
+            check(&folder, &image)
+                .unwrap_err()
+                .to_string()
+                .starts_with("e2fsck ended with ")
+        );
+    }
+
+    #[test]
     fn other_bytes_are_no_superblock() {
         assert_eq!(Superblock::parse(&[0; 1024]), None);
         assert_eq!(Superblock::parse(&[0xff; 1024]), None);

@@ -100,11 +100,7 @@ fn copy_one(from: &Path, to: &Path) -> io::Result<()> {
     }
     // A change of the owner takes the set-user-ID bit and capabilities away, so it comes first.
     lchown(to, Some(metadata.uid()), Some(metadata.gid()))?;
-    for name in xattr::list(from)? {
-        if let Some(value) = xattr::get(from, &name)? {
-            xattr::set(to, &name, &value)?;
-        }
-    }
+    copy_attributes(from, to)?;
     if !kind.is_symlink() {
         fs::set_permissions(to, Permissions::from_mode(metadata.mode() & 0o7777))?;
     }
@@ -119,6 +115,20 @@ fn copy_one(from: &Path, to: &Path) -> io::Result<()> {
         &modified,
         UtimensatFlags::NoFollowSymlink,
     )?;
+    Ok(())
+}
+
+/// Copies extended attributes, which a system image without any does not even know.
+fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    let names = match xattr::list(from) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(()),
+        names => names?,
+    };
+    for name in names {
+        if let Some(value) = xattr::get(from, &name)? {
+            xattr::set(to, &name, &value)?;
+        }
+    }
     Ok(())
 }
 

@@ -185,6 +185,8 @@ fn mount(device: &Path, target: &Path) -> anyhow::Result<()> {
 }
 
 fn check(device: &Path, log: &mut Log) -> anyhow::Result<()> {
+    // It may take minutes.
+    log::warn("checking the data partition");
     let folder = Path::new(layout::SYSTEM_MOUNT).join(layout::FSCK_DIR.trim_start_matches('/'));
     ext4::check(&folder, device)?;
     log.notice(
