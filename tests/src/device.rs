@@ -28,10 +28,10 @@ impl Device {
 
     /// Returns a device with this image, whose card nobody has touched yet.
     pub fn with_image(name: &str, firmware: &Firmware, image: &Path) -> Device {
-        let kind = if *firmware == Firmware::Bios {
-            "bios"
-        } else {
-            "uefi"
+        let kind = match firmware {
+            Firmware::Bios => "bios",
+            Firmware::Direct { .. } => "direct",
+            _ => "uefi",
         };
         Device {
             name: format!("{kind}-{name}"),

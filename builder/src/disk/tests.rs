@@ -332,6 +332,8 @@ fn bios_and_uefi_start_grub_from_the_image() {
         ("EFI/BOOT/BOOTX64.EFI", Content::Bytes(efi)),
     ]);
     layout.boot = Some(grub::boot_code(&Platform::BiosPc.host_modules(), &config).unwrap());
+    // A second partition confuses neither.
+    layout.data = data(16 * MIB);
     write(&disk, &layout, &mut |_, _| ()).unwrap();
     let drive = format!("if=virtio,format=raw,file={}", disk.display());
     for firmware in ["bios.bin", "/usr/share/ovmf/OVMF.fd"] {

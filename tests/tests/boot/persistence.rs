@@ -1,7 +1,6 @@
 //! What is kept survives a power cut and a larger card, follows the settings, and goes at a factory reset.
 
-use genpack_qemu::Firmware;
-use genpack_tests::{Device, Running, SshKey, database_image};
+use genpack_tests::{Device, Running, SshKey, database_firmware, database_image};
 
 /// The size of the second card: somewhat more than the image.
 const LARGER: u64 = 2 << 30;
@@ -15,7 +14,7 @@ fn sql(running: &Running, key: &SshKey, statement: &str) -> String {
 #[test]
 fn a_database_keeps_its_data_until_a_factory_reset() {
     let key = SshKey::generate();
-    let device = Device::with_image("database", &Firmware::Bios, database_image());
+    let device = Device::with_image("database", &database_firmware(), database_image());
     let settings = |more: &str| {
         let login = format!("[ssh]\r\nkey = {}\r\n", key.public());
         format!("{login}[database]\r\npassword = it's \"mine\\\r\n{more}")
