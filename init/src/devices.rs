@@ -20,9 +20,17 @@ use nix::sys::socket::{
 
 use crate::log;
 
-/// File systems and what they need beside their dependencies; no device asks for these. The initramfs has those of the data
+/// File systems and what they need beside their dependencies; no device asks for these. The initramfs has that of the data
 /// partition only where there is one.
-const FILE_SYSTEMS: [&str; 6] = ["vfat", "nls_cp437", "nls_ascii", "loop", "squashfs", "overlay"];
+const FILE_SYSTEMS: [&str; 7] = [
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+    "loop",
+    "squashfs",
+    "overlay",
+    layout::DATA_FILE_SYSTEM,
+];
 /// The kernel's own multicast group on the uevent socket; 2 would be udev's.
 const KERNEL_EVENTS: u32 = 1;
 
@@ -64,8 +72,7 @@ impl Devices {
     /// Loads the file systems' modules and those of every device that is there, while more devices come of it.
     pub fn load_all(&self) {
         let devices = wanted(&self.index, present_devices(Path::new("/sys/bus")).iter());
-        let data = layout::OPTIONAL_DATA_MODULES.iter().chain(&layout::DATA_MODULES);
-        let file_systems = FILE_SYSTEMS.iter().chain(data).map(ToString::to_string);
+        let file_systems = FILE_SYSTEMS.map(String::from);
         self.load_in_parallel(devices.into_iter().chain(file_systems).collect());
         self.handle_events();
     }

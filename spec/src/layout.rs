@@ -58,10 +58,8 @@ pub const DATA_LABEL: &str = "GENPACK-DATA";
 pub const DATA_PARTITION: u32 = 2;
 /// MBR type of the data partition: Linux.
 pub const DATA_PARTITION_TYPE: u8 = 0x83;
-/// Modules that the kernel needs for the data partition. crc32c is a part of newer kernels.
-pub const DATA_MODULES: [&str; 1] = ["ext4"];
-/// Modules that the data partition needs where the kernel has them as modules; nothing that depends on them says so.
-pub const OPTIONAL_DATA_MODULES: [&str; 2] = ["crc32c_generic", "libcrc32c"];
+/// The file system of the data partition, and the kernel module that knows it.
+pub const DATA_FILE_SYSTEM: &str = "ext4";
 
 /// Names on the data partition, relative to its root.
 pub mod data {

@@ -166,12 +166,9 @@ fn make_initramfs(request: &Request, kernel: &KernelFiles, root: &Path, output: 
         required: request.profile.kernel.initramfs_modules.clone(),
         optional: request.profile.kernel.optional_initramfs_modules.clone(),
     };
-    // An image without a data partition need not load them at every start.
+    // An image without a data partition need not load it at every start.
     if request.blueprint.persist.is_some() {
-        wanted.required.extend(layout::DATA_MODULES.map(String::from));
-        wanted
-            .optional
-            .extend(layout::OPTIONAL_DATA_MODULES.map(String::from));
+        wanted.required.push(layout::DATA_FILE_SYSTEM.into());
     }
     let modules = initramfs::collect(&modules, &wanted)?;
     initramfs::write(output, &request.dirs.init(ARCH.genpack), &modules, request.epoch)

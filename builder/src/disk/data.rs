@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use genpack_spec::layout;
 
 use crate::command;
 
@@ -38,7 +39,7 @@ impl DataPartition {
         );
         let mut mke2fs = Command::new("mke2fs");
         mke2fs
-            .args(["-q", "-F", "-t", "ext4", "-O", FEATURES])
+            .args(["-q", "-F", "-t", layout::DATA_FILE_SYSTEM, "-O", FEATURES])
             .args(["-b", &BLOCK.to_string(), "-I", "256", "-i", "16384"])
             // Some room stays root's, so that the device can follow its settings on a full disk.
             .args(["-m", "2", "-e", "remount-ro"])

@@ -62,6 +62,8 @@ fn kept(data: &Path, path: &PersistPath, system: &Path) -> Result<PathBuf> {
         let _ = fs::remove_dir_all(&copy);
         return Err(error).with_context(|| format!("copying {path} of the system"));
     }
+    // The next start would remove it, too.
+    let _ = fs::remove_dir(&incoming);
     Ok(kept)
 }
 

@@ -181,7 +181,7 @@ fn open_partition(partition: &Partition, target: &Path, log: &mut Log) -> Result
 
 fn mount(device: &Path, target: &Path) -> anyhow::Result<()> {
     let (device, target) = (device.to_string_lossy(), target.to_string_lossy());
-    mounts::mount(&device, &target, "ext4", FLAGS, "")
+    mounts::mount(&device, &target, layout::DATA_FILE_SYSTEM, FLAGS, "")
 }
 
 fn check(device: &Path, log: &mut Log) -> anyhow::Result<()> {

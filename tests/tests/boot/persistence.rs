@@ -88,7 +88,7 @@ fn a_database_keeps_its_data_until_a_factory_reset() {
     data.check();
     let mut left = data.list("/");
     left.sort();
-    assert_eq!(left, ["factory-reset", "folders", "incoming", "lost+found"]);
+    assert_eq!(left, ["factory-reset", "folders", "lost+found"]);
     let status = device.status();
     assert!(
         status.contains("Everything that was kept on this device was deleted"),
