@@ -90,7 +90,9 @@ pub fn at_start(plan: &Plan, image: &ImageFiles, roots: &Roots<'_>) -> Vec<Chang
         })) => content,
         _ => image.content(path),
     };
-    let accounts = ACCOUNTS.iter().map(|path| Change::Merge {
+    // Without the image's own accounts there is nothing to compare with, and those that are there stay.
+    let known = ACCOUNTS.iter().filter(|path| !content(path).is_empty());
+    let accounts = known.map(|path| Change::Merge {
         path: (*path).to_string(),
         old: before(path),
         new: content(path),

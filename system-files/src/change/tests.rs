@@ -236,6 +236,21 @@ fn kept_accounts_lose_only_what_settings_had_made() {
 }
 
 #[test]
+fn accounts_stay_when_those_of_the_image_can_not_be_read() {
+    let system = System::new("{}");
+    system.start_again(ANNA);
+    let root = system.dir.path().join("running");
+    let roots = Roots {
+        system: &root,
+        run: &root,
+    };
+    let steps = at_start(&Plan::default(), &ImageFiles::default(), &roots);
+    carry_out(&steps, &roots, &system.dir.path().join("image"));
+    assert!(system.read("etc/passwd").unwrap().starts_with("root:"));
+    assert!(system.read("etc/shadow").unwrap().contains("anna"));
+}
+
+#[test]
 fn a_file_of_accounts_that_can_not_be_changed_is_tried_again() {
     let system = System::new("{}");
     system.start_again(ANNA);
