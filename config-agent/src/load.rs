@@ -75,6 +75,7 @@ fn without_report(paths: &Paths) -> BootReport {
         epoch: 0,
         language: Language::default(),
         settings_from: SettingsFrom::default(),
+        persist: None,
     });
     let hostname = nix::unistd::gethostname()
         .ok()

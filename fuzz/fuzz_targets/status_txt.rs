@@ -76,6 +76,7 @@ fuzz_target!(|case: Case| {
             epoch: 1_795_996_799,
             language,
             settings_from: SettingsFrom::default(),
+            persist: None,
         },
         slot: Slot::A,
         language,

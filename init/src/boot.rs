@@ -15,7 +15,7 @@ use crate::boot_partition::{self, BootPartition};
 use crate::devices::Devices;
 use crate::failure::{during, explain_and_restart};
 use crate::log::{self, Log};
-use crate::{configure, fsck, mounts, random, switch_root, system};
+use crate::{configure, fsck, mounts, random, storage, switch_root, system};
 
 /// Boots the machine. Never returns, never lets a panic out: when the boot can't go on, it says why and restarts.
 pub fn run() -> ! {
@@ -52,10 +52,23 @@ fn steps(log: &mut Log) -> Result<Infallible, BootFailure> {
     if partition.fat.dirty {
         log.step("check of the card", |log| check_card(&partition, &cmdline, log))?;
     }
-    log.step("overlay", |_| system::mount_overlay())?;
     let image = system::image_info()?;
-    log.step("settings", |log| configure::apply(&image, &cmdline, log))
-        .map_err(during(text!("applying the settings")))?;
+    // Before the storage, about which they decide.
+    let settings = log.step("settings", |log| configure::read(&image, log));
+    let upper = log.step("storage", |log| {
+        storage::mount_root(
+            &devices,
+            &partition.device,
+            &image,
+            settings.storage(),
+            &cmdline,
+            log,
+        )
+    })?;
+    log.step("files of settings", |log| {
+        configure::apply(settings, &image, &cmdline, upper, log)
+    })
+    .map_err(during(text!("applying the settings")))?;
     switch_root::leave_shutdown_program().unwrap_or_else(|error| log::warn(&format!("{error:#}")));
     log::info(&format!("handing over to the system after {} ms", log.elapsed()));
     switch_root::switch().map_err(during(text!("handing over to the system")))

@@ -1,5 +1,5 @@
-//! Step 7: `system.ini` is read, what must hold before anything starts is applied, and the rest is left for the config
-//! agent. What can't be done costs that setting, never the boot.
+//! Steps 6 and 7: `system.ini` is read; then, what must hold before anything starts is applied, and the rest is left for the
+//! config agent. What can't be done costs that setting, never the boot.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -11,8 +11,8 @@ use genpack_spec::cmdline::Cmdline;
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::layout::card::LAST_GOOD_INI;
-use genpack_spec::report::{BootReport, SettingsFile, Severity};
-use genpack_spec::settings::Settings;
+use genpack_spec::report::{BootReport, Diagnostic, SettingsFile, Severity};
+use genpack_spec::settings::{Settings, Storage};
 use genpack_spec::text;
 use genpack_spec::text::Text;
 use genpack_spec::types::{Hostname, TimeZone};
@@ -23,22 +23,39 @@ use crate::failure::language;
 use crate::identity::Identity;
 use crate::log::{self, Log};
 use crate::settings::Reader;
+use crate::storage::Upper;
 use crate::system::NEW_ROOT;
 use crate::{random, trial, wired};
+use genpack_system_files::change::{self, Change};
 use genpack_system_files::files::Roots;
 use genpack_system_files::image_files::ImageFiles;
 use genpack_system_files::plan;
 
-/// Applies the settings of the card to the system that is mounted at [`NEW_ROOT`], and reports under `/run`.
-pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> {
+/// What was read, before anything of it is applied.
+pub struct Reading {
+    card: Card,
+    reader: Reader,
+    found: FoundSettings,
+    settings: Settings,
+    diagnostics: Vec<Diagnostic>,
+    /// Passwords as they stand in the file.
+    plain: Plain,
+}
+
+impl Reading {
+    /// Returns what the settings say about what is kept.
+    pub fn storage(&self) -> &Storage {
+        &self.settings.storage
+    }
+}
+
+/// Reads the settings on the card, for the system image that is mounted. The clock is right from here on, as far as it can be
+/// without a network.
+pub fn read(image: &ImageInfo, log: &mut Log) -> Reading {
     raise_clock(image.epoch);
     let card = Card::at(layout::BOOT_MOUNT);
-    let roots = Roots {
-        system: Path::new(NEW_ROOT),
-        run: Path::new("/"),
-    };
     let default_hostname = Hostname::default_for(&image.name, wired::first_mac(Path::new("/sys/class/net")));
-    let reader = Reader::new(Path::new(layout::SYSTEM_MOUNT), default_hostname.clone());
+    let reader = Reader::new(Path::new(layout::SYSTEM_MOUNT), default_hostname);
     // What [match ...] can be written for.
     log::info(&format!("{:?}", reader.machine));
     let found = trial::take_back(&card, log);
@@ -55,6 +72,38 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         );
     }
     raise_clock(plan::clock_floor(image.epoch, &settings.time));
+    Reading {
+        card,
+        reader,
+        found,
+        settings,
+        diagnostics: parsed.diagnostics,
+        plain,
+    }
+}
+
+/// Applies the settings to the system that is mounted at [`NEW_ROOT`], and reports under `/run`. `upper` is where the files
+/// of that system are written.
+pub fn apply(
+    reading: Reading,
+    image: &ImageInfo,
+    cmdline: &Cmdline,
+    upper: Upper,
+    log: &mut Log,
+) -> Result<()> {
+    let Reading {
+        card,
+        reader,
+        found,
+        settings,
+        diagnostics: parsed,
+        plain,
+    } = reading;
+    let roots = Roots {
+        system: Path::new(NEW_ROOT),
+        run: Path::new("/"),
+    };
+    let default_hostname = reader.default_hostname.clone();
     let identity = Identity::load_or_make(&card, log);
     let hostname = settings
         .system
@@ -62,7 +111,7 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
         .clone()
         .unwrap_or(default_hostname.clone());
     nix::unistd::sethostname(hostname.as_str()).context("setting the host name")?;
-    carry_out(&settings, &hostname, &identity, &reader, &roots, log)?;
+    carry_out(&settings, &hostname, &identity, &reader, &roots, upper, log)?;
     let concealed = conceal_passwords(&card, &found, &plain, &settings, &reader, log);
     if let Some(on_card) = concealed.as_ref() {
         leave_file(on_card, &roots);
@@ -71,7 +120,7 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
     let mut diagnostics = found.remarks;
     diagnostics.extend(match concealed.filter(|on_card| *on_card != found.bytes) {
         Some(on_card) => reader.parse(&on_card).diagnostics,
-        None => parsed.diagnostics,
+        None => parsed,
     });
 
     let report = BootReport {
@@ -91,16 +140,18 @@ pub fn apply(image: &ImageInfo, cmdline: &Cmdline, log: &mut Log) -> Result<()> 
     hand_over(layout::BOOT_REPORT_JSON, &report, &roots)
 }
 
-/// Makes every file that the settings ask for.
+/// Makes every file that the settings ask for. What an earlier start has written is made to follow them.
 fn carry_out(
     settings: &Settings,
     hostname: &Hostname,
     identity: &Identity,
     reader: &Reader,
     roots: &Roots<'_>,
+    upper: Upper,
     log: &mut Log,
 ) -> Result<()> {
-    let files = ImageFiles::read(roots.system, settings).unwrap_or_else(|error| {
+    let system = Path::new(layout::SYSTEM_MOUNT);
+    let files = ImageFiles::read(system, settings).unwrap_or_else(|error| {
         log.notice(
             Severity::Error,
             text!(
@@ -118,21 +169,20 @@ fn carry_out(
         ssh_host_key: &ssh_host_key,
         timezone: settings.system.timezone.as_ref(),
     };
-    let plan = plan::plan(settings, &identity, &files, &reader.facts);
-    for problem in plan.problems {
+    let mut plan = plan::plan(settings, &identity, &files, &reader.facts);
+    for problem in std::mem::take(&mut plan.problems) {
         log.notice(Severity::Error, problem);
     }
-    for entry in plan.entries {
-        if let Err(error) = roots.make(&entry) {
-            log.notice(
-                Severity::Error,
-                text!(
-                    "The file {file} could not be written: {reason}.",
-                    file = &entry.path,
-                    reason = error
-                ),
-            );
-        }
+    let changes: Vec<_> = match upper {
+        Upper::Data => change::at_start(&plan, &files, roots),
+        Upper::Memory => plan.entries.into_iter().map(Change::Make).collect(),
+    };
+    let (_, failed) = change::carry_out(&changes, roots, system);
+    for (file, reason) in failed {
+        log.notice(
+            Severity::Error,
+            text!("The file {file} could not be written: {reason}.", file, reason),
+        );
     }
     Ok(())
 }

@@ -20,8 +20,17 @@ use nix::sys::socket::{
 
 use crate::log;
 
-/// File systems and what they need beside their dependencies; no device asks for these.
-const FILE_SYSTEMS: [&str; 6] = ["vfat", "nls_cp437", "nls_ascii", "loop", "squashfs", "overlay"];
+/// File systems and what they need beside their dependencies; no device asks for these. The initramfs has that of the data
+/// partition only where there is one.
+const FILE_SYSTEMS: [&str; 7] = [
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+    "loop",
+    "squashfs",
+    "overlay",
+    layout::DATA_FILE_SYSTEM,
+];
 /// The kernel's own multicast group on the uevent socket; 2 would be udev's.
 const KERNEL_EVENTS: u32 = 1;
 

@@ -16,7 +16,7 @@ use genpack_spec::types::{Hostname, Locale};
 use nix::sys::reboot::{RebootMode, reboot};
 
 use crate::settings::Reader;
-use crate::{log, mounts, system};
+use crate::{log, mounts, shutdown, system};
 
 /// How long the explanation stays before the device tries again.
 const COUNTDOWN_SECONDS: u32 = 60;
@@ -69,10 +69,7 @@ pub fn explain_and_restart(failure: &BootFailure, tried: &[Text]) -> ! {
 }
 
 fn restart() -> ! {
-    for target in [layout::SYSTEM_MOUNT, layout::BOOT_MOUNT] {
-        // Nothing is open for writing; an unmount that fails costs at most the next boot's check of the card.
-        let _ = mounts::unmount(target);
-    }
+    shutdown::unmount_all();
     nix::unistd::sync();
     loop {
         let Err(error) = reboot(RebootMode::RB_AUTOBOOT);

@@ -19,6 +19,7 @@ mod machine;
 mod mounts;
 mod random;
 mod settings;
+mod storage;
 mod switch_root;
 mod system;
 mod trial;

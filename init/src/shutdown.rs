@@ -34,7 +34,7 @@ pub fn run(verb: Option<&str>) -> ! {
 
 /// Unmounts in rounds, the newest mount first, until nothing more comes off. What stays is made read-only; the memory
 /// that this very program lies in always stays.
-fn unmount_all() {
+pub(crate) fn unmount_all() {
     loop {
         let mounted = mounted();
         let released = mounted

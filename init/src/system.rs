@@ -1,9 +1,10 @@
-//! Steps 5 and 6: the slot's system image, and the file system that the running system sees as `/`.
+//! Step 5, the slot's system image, and the overlay over it.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use anyhow::Context;
 use genpack_spec::cmdline::Slot;
 use genpack_spec::image::{self, ImageInfo, SUPERBLOCK_BYTES};
 use genpack_spec::layout;
@@ -46,8 +47,8 @@ fn read_head(path: &Path) -> io::Result<(Vec<u8>, u64)> {
     Ok((head, length))
 }
 
-/// Step 6: a writable layer in memory over the system image.
-pub fn mount_overlay() -> Result<(), BootFailure> {
+/// Mounts a writable layer in memory over the system image.
+pub fn mount_overlay_in_memory() -> Result<(), BootFailure> {
     let doing = || text!("preparing the memory for what is written at run time");
     mount(
         "overlay",
@@ -57,18 +58,22 @@ pub fn mount_overlay() -> Result<(), BootFailure> {
         "mode=0755",
     )
     .map_err(during(doing()))?;
-    let (upper, work) = (
-        format!("{}/upper", layout::OVERLAY_MOUNT),
-        format!("{}/work", layout::OVERLAY_MOUNT),
-    );
+    mount_overlay_in(Path::new(layout::OVERLAY_MOUNT)).map_err(during(doing()))
+}
+
+/// Mounts the overlay with its writable layer in `folder`, where an earlier start may have left one.
+pub fn mount_overlay_in(folder: &Path) -> anyhow::Result<()> {
+    let (upper, work) = (folder.join("upper"), folder.join("work"));
     for folder in [&upper, &work] {
-        std::fs::create_dir(folder).map_err(|error| during(doing())(error.into()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
     let data = format!(
-        "lowerdir={},upperdir={upper},workdir={work}",
-        layout::SYSTEM_MOUNT
+        "lowerdir={},upperdir={},workdir={}",
+        layout::SYSTEM_MOUNT,
+        upper.display(),
+        work.display()
     );
-    mount("genpack", NEW_ROOT, "overlay", MsFlags::empty(), &data).map_err(during(doing()))
+    mount("genpack", NEW_ROOT, "overlay", MsFlags::empty(), &data)
 }
 
 /// Returns what the mounted system image says about itself.

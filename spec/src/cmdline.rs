@@ -28,6 +28,8 @@ pub struct Cmdline {
     pub boot: Option<String>,
     /// `genpack.slot=`: the slot to start; `a` when absent or not understood.
     pub slot: Slot,
+    /// `genpack.transient`: nothing is kept over a restart, and the data partition is not touched.
+    pub transient: bool,
 }
 
 impl Cmdline {
@@ -37,9 +39,12 @@ impl Cmdline {
         let mut parsed = Cmdline {
             boot: None,
             slot: Slot::A,
+            transient: false,
         };
         for word in text.split_whitespace() {
             match word.split_once('=') {
+                None if word == "genpack.transient" => parsed.transient = true,
+                Some(("genpack.transient", value)) => parsed.transient = !matches!(value, "0" | "no" | "off"),
                 Some(("genpack.boot", value)) if !value.is_empty() => parsed.boot = Some(value.to_string()),
                 Some(("genpack.slot", "b")) => parsed.slot = Slot::B,
                 Some(("genpack.slot", _)) => parsed.slot = Slot::A,
@@ -56,7 +61,11 @@ impl fmt::Display for Cmdline {
         if let Some(boot) = &self.boot {
             write!(f, "genpack.boot={boot} ")?;
         }
-        write!(f, "genpack.slot={}", self.slot)
+        write!(f, "genpack.slot={}", self.slot)?;
+        match self.transient {
+            true => f.write_str(" genpack.transient"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -68,11 +77,14 @@ mod tests {
     fn what_is_written_is_read_back() {
         for boot in [None, Some("ABCD-1234".to_string())] {
             for slot in [Slot::A, Slot::B] {
-                let cmdline = Cmdline {
-                    boot: boot.clone(),
-                    slot,
-                };
-                assert_eq!(Cmdline::parse(&format!("BOOT_IMAGE=/x {cmdline} quiet")), cmdline);
+                for transient in [false, true] {
+                    let cmdline = Cmdline {
+                        boot: boot.clone(),
+                        slot,
+                        transient,
+                    };
+                    assert_eq!(Cmdline::parse(&format!("BOOT_IMAGE=/x {cmdline} quiet")), cmdline);
+                }
             }
         }
     }
@@ -84,8 +96,10 @@ mod tests {
             parsed,
             Cmdline {
                 boot: None,
-                slot: Slot::A
+                slot: Slot::A,
+                transient: false,
             }
         );
+        assert!(!Cmdline::parse("genpack.transient=0").transient);
     }
 }

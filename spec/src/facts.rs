@@ -76,6 +76,7 @@ impl Feature {
         Feature::Bridge,
         Feature::Bond,
         Feature::Wireguard,
+        Feature::Storage,
     ];
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::storage::Persist;
 use crate::text;
 use crate::text::{Language, Text};
 
@@ -25,6 +26,9 @@ pub struct ImageInfo {
     /// What the running device makes of settings that appear; the blueprint's `settings_from`.
     #[serde(default)]
     pub settings_from: SettingsFrom,
+    /// What is kept over a restart; the blueprint's `persist`. None: the image has no data partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persist: Option<Persist>,
 }
 
 /// What a running device makes of a `system.ini` that appears, by where it does.

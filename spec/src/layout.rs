@@ -52,12 +52,39 @@ pub const BOOT_LABEL: &str = "GENPACK";
 
 /// Where everything that genpack keeps at run time lives; a tmpfs made by PID 1.
 pub const RUN_DIR: &str = "/run/genpack";
+/// Label of the data partition's file system; ext4 allows 16 characters.
+pub const DATA_LABEL: &str = "GENPACK-DATA";
+/// The data partition's number on the disk of the card. It is the last one, so that it can grow.
+pub const DATA_PARTITION: u32 = 2;
+/// MBR type of the data partition: Linux.
+pub const DATA_PARTITION_TYPE: u8 = 0x83;
+/// The file system of the data partition, and the kernel module that knows it.
+pub const DATA_FILE_SYSTEM: &str = "ext4";
+
+/// Names on the data partition, relative to its root.
+pub mod data {
+    /// The overlay's upper layer and work folder, when everything is kept.
+    pub const OVERLAY_DIR: &str = "overlay";
+    /// What the image that last used the upper layer says about itself ([`crate::image::ImageInfo`]), in [`OVERLAY_DIR`].
+    pub const OVERLAY_IMAGE_JSON: &str = "overlay/image.json";
+    /// Folders that are kept, each under its path in one word ([`crate::storage::PersistPath::escaped`]).
+    pub const FOLDERS_DIR: &str = "folders";
+    /// Folders that are being copied from the system image; whatever is here at a start is half a copy.
+    pub const INCOMING_DIR: &str = "incoming";
+    /// What a factory reset has taken out of use and is to be deleted.
+    pub const DISCARDED_DIR: &str = "discarded";
+    /// The word of the last factory reset.
+    pub const FACTORY_RESET: &str = "factory-reset";
+}
+
 /// Mount point of the boot partition, read-only but for the moment of a write.
 pub const BOOT_MOUNT: &str = "/run/genpack/boot";
 /// Mount point of the slot's `system.img`.
 pub const SYSTEM_MOUNT: &str = "/run/genpack/system";
 /// Mount point of the tmpfs that takes what is written at run time.
 pub const OVERLAY_MOUNT: &str = "/run/genpack/overlay";
+/// Mount point of the data partition; for root only.
+pub const DATA_MOUNT: &str = "/run/genpack/data";
 /// The validated settings, canonical JSON ([`crate::settings::Settings`]).
 pub const SETTINGS_JSON: &str = "/run/genpack/settings.json";
 /// The `system.ini` that this start was made with, as it is on the card now; absent when it still holds a plain password.
@@ -98,6 +125,27 @@ pub const ISSUE: &str = "/run/issue.d/genpack.issue";
 /// Unit files here win over every other directory (systemd.unit(5)), so a mask here always holds.
 pub const UNIT_MASK_DIR: &str = "/run/systemd/system.control";
 
+/// What genpack itself has inside `system.img`.
+pub const GENPACK_LIB_DIR: &str = "/usr/lib/genpack";
+/// Files outside `/run` and of no account that follow `system.ini`: at every start each is as the settings say, or else as
+/// the image has it. Home folders are their owners'.
+pub const FILES_OF_SETTINGS: [&str; 11] = [
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/machine-id",
+    "/etc/localtime",
+    "/etc/locale.conf",
+    "/etc/default/locale",
+    "/etc/default/keyboard",
+    "/etc/vconsole.conf",
+    "/etc/console-setup/cached_setup_keyboard.sh",
+    "/etc/ssh/sshd_config.d/05-genpack-password.conf",
+    "/etc/profile.d/genpack-proxy.sh",
+];
+/// Copies of the files of accounts as image and settings alone make them. With them, what programs have added to the
+/// real ones since can be told apart from what settings did.
+pub const ACCOUNTS_BASE_DIR: &str = "/var/lib/genpack/accounts";
+
 /// Facts about the image, written by the builder ([`crate::image::ImageInfo`]); inside `system.img`.
 pub const IMAGE_INFO: &str = "/usr/lib/genpack/image.json";
 /// What the meaning of a `system.ini` depends on ([`crate::facts::Facts`]); inside `system.img`.
@@ -120,6 +168,8 @@ pub const ZONEINFO: &str = "/usr/share/zoneinfo";
 pub const FSCK_DIR: &str = "/usr/lib/genpack/fsck";
 /// The checker's file name in [`FSCK_DIR`].
 pub const FSCK_PROGRAM: &str = "fsck.fat";
+/// The checker of the data partition, in [`FSCK_DIR`] of images that have one.
+pub const FSCK_DATA_PROGRAM: &str = "e2fsck";
 /// The name of the dynamic loader in [`FSCK_DIR`], whatever the architecture calls it.
 pub const FSCK_LOADER: &str = "ld.so";
 /// Where PID 1 keeps the checker in memory while the card is not mounted.

@@ -12,6 +12,7 @@ pub mod modules;
 pub mod report;
 pub mod settings;
 pub mod status;
+pub mod storage;
 pub mod system_ini;
 pub mod text;
 pub mod types;

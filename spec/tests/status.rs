@@ -62,6 +62,7 @@ fn boot(file: &[u8]) -> BootReport {
             epoch: 1_795_996_799,
             language: Language::English,
             settings_from: Default::default(),
+            persist: None,
         },
         slot: Slot::A,
         language: Language::English,

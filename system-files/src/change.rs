@@ -8,10 +8,8 @@ use std::path::Path;
 
 use crate::files::Roots;
 use crate::image_files::ImageFiles;
-use crate::plan::{Entry, Kind, Owner, Plan, merge_accounts};
-
-/// Files with a line for each account. Programs may have added lines of their own since the start of the device.
-const ACCOUNTS: [&str; 4] = ["/etc/group", "/etc/gshadow", "/etc/shadow", "/etc/passwd"];
+use crate::plan::{ACCOUNTS, Entry, Kind, Owner, Plan, merge_accounts, recorded};
+use genpack_spec::layout;
 
 /// Something to be done at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +71,45 @@ pub fn changes(old: &Plan, new: &Plan, image: &ImageFiles) -> Vec<Change> {
     changes
 }
 
+/// Returns what makes a plan hold in a system that still has what was written before, whatever the settings were then: files of
+/// settings that the plan does not speak of are the image's again. Of files of accounts, only those lines change that the
+/// settings, or another image, have changed since; what programs and people have added stays.
+pub fn at_start(plan: &Plan, image: &ImageFiles, roots: &Roots<'_>) -> Vec<Change> {
+    let content = |path: &str| {
+        let planned = plan.entries.iter().find(|entry| entry.path == path);
+        match planned.map(|entry| &entry.kind) {
+            Some(Kind::File { content, .. }) => content.clone(),
+            _ => image.content(path),
+        }
+    };
+    // What was recorded last may be damaged or gone; then nothing but the image is known to be of the past.
+    let before = |path: &str| match roots.read(&recorded(path)) {
+        Ok(Some(Entry {
+            kind: Kind::File { content, .. },
+            ..
+        })) => content,
+        _ => image.content(path),
+    };
+    // Without the image's own accounts there is nothing to compare with, and those that are there stay.
+    let known = ACCOUNTS.iter().filter(|path| !content(path).is_empty());
+    let accounts = known.map(|path| Change::Merge {
+        path: (*path).to_string(),
+        old: before(path),
+        new: content(path),
+    });
+    let planned = |path: &str| plan.entries.iter().any(|entry| entry.path == path);
+    let restored = layout::FILES_OF_SETTINGS
+        .iter()
+        .filter(|path| !planned(path))
+        .map(|path| Change::Restore((*path).to_string()));
+    let made = plan
+        .entries
+        .iter()
+        .filter(|entry| !ACCOUNTS.contains(&entry.path.as_str()))
+        .map(|entry| Change::Make(entry.clone()));
+    accounts.chain(restored).chain(made).collect()
+}
+
 fn is_home(path: &str, entries: &BTreeMap<String, Entry>) -> bool {
     Path::new(path).ancestors().any(|place| {
         place
@@ -83,7 +120,8 @@ fn is_home(path: &str, entries: &BTreeMap<String, Entry>) -> bool {
 }
 
 /// Does one thing after the other, and returns the paths that are not as before, and what failed: paths with the reason.
-/// What already is as it shall be is left alone. `image` is where the image's own files are.
+/// What already is as it shall be is left alone. `image` is where the image's own files are. The record of a file of accounts
+/// comes after the file itself, and only if that could be changed.
 pub fn carry_out(
     changes: &[Change],
     roots: &Roots<'_>,
@@ -92,9 +130,15 @@ pub fn carry_out(
     let (mut changed, mut failed) = (Vec::new(), Vec::new());
     // What stands in a home folder that is there already is its owner's.
     let mut homes: Vec<String> = Vec::new();
-    for change in changes {
+    let is_record = |change: &&Change| change.path().starts_with(layout::ACCOUNTS_BASE_DIR);
+    let (records, others): (Vec<_>, Vec<_>) = changes.iter().partition(is_record);
+    for change in others.into_iter().chain(records) {
         if let Change::Make(entry) = change {
-            if matches!(entry.kind, Kind::Folder { .. }) && roots.is_there(&entry.path) {
+            let of_failed = |(path, _): &(String, io::Error)| recorded(path) == entry.path;
+            if is_record(&change) && failed.iter().any(of_failed) {
+                continue;
+            }
+            if matches!(entry.kind, Kind::Folder { .. }) && is_owners(entry, roots) {
                 homes.push(format!("{}/", entry.path));
                 continue;
             }
@@ -109,6 +153,12 @@ pub fn carry_out(
         }
     }
     (changed, failed)
+}
+
+/// Whether a folder is there, and whose it shall be.
+fn is_owners(folder: &Entry, roots: &Roots<'_>) -> bool {
+    let there = roots.read(&folder.path).ok().flatten();
+    there.is_some_and(|there| matches!(there.kind, Kind::Folder { .. }) && there.owner == folder.owner)
 }
 
 /// Returns whether there was something to do.

@@ -31,11 +31,6 @@ impl Roots<'_> {
         entry_at(path, &self.place(path))
     }
 
-    /// Whether something is at a path.
-    pub(crate) fn is_there(&self, path: &str) -> bool {
-        self.place(path).exists()
-    }
-
     /// Makes an entry, in place of whatever the image has there. A file is there whole, with its owner and mode, or not at
     /// all: what was there before stays when it can't be written.
     pub fn make(&self, entry: &Entry) -> io::Result<()> {

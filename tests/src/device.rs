@@ -1,6 +1,7 @@
 //! A device as a person has it: a card to edit, a switch, a page, an answer.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use genpack_spec::layout::card::{STATUS_TXT, SYSTEM_INI};
 
 use crate::image::log_folder;
 use crate::ssh::{SshKey, ssh};
-use crate::{BOOT_DEADLINE, example_image};
+use crate::{BOOT_DEADLINE, DataPartition, example_image};
 
 /// A device that is switched off. Its card is a copy-on-write copy of the image under test.
 pub struct Device {
@@ -20,18 +21,23 @@ pub struct Device {
 }
 
 impl Device {
-    /// Returns a device whose card nobody has touched yet.
+    /// Returns a device with `examples/web`, whose card nobody has touched yet.
     pub fn new(name: &str, firmware: &Firmware) -> Device {
-        let kind = if *firmware == Firmware::Bios {
-            "bios"
-        } else {
-            "uefi"
+        Device::with_image(name, firmware, example_image())
+    }
+
+    /// Returns a device with this image, whose card nobody has touched yet.
+    pub fn with_image(name: &str, firmware: &Firmware, image: &Path) -> Device {
+        let kind = match firmware {
+            Firmware::Bios => "bios",
+            Firmware::Direct { .. } => "direct",
+            _ => "uefi",
         };
         Device {
             name: format!("{kind}-{name}"),
             firmware: firmware.clone(),
             processor: None,
-            card: Overlay::create(example_image()).expect("a copy of the image"),
+            card: Overlay::create(image).expect("a copy of the image"),
         }
     }
 
@@ -46,6 +52,22 @@ impl Device {
     /// Opens the card in the person's computer.
     pub fn card(&self) -> Card {
         Card::open(&self.card).expect("the card can be opened")
+    }
+
+    /// Copies everything to a card of this size in bytes.
+    pub fn copy_to_card_of(&self, bytes: u64) {
+        let resized = Command::new("qemu-img")
+            .args(["resize", "-q", "-f", "qcow2"])
+            .arg(self.card.as_ref())
+            .arg(bytes.to_string())
+            .output();
+        let resized = resized.expect("qemu-img of Debian's qemu-utils");
+        assert!(resized.status.success(), "{resized:?}");
+    }
+
+    /// Opens the data partition in a computer that knows Linux.
+    pub fn data_partition(&self) -> DataPartition {
+        DataPartition::on(self.card.as_ref())
     }
 
     /// Leaves the mark on the card that a computer makes while it writes: bit 0 of byte 65 of the file system (kernel:

@@ -20,6 +20,12 @@ pub fn example_image() -> &'static Path {
     IMAGE.get_or_init(|| built("../examples/web", "web.img"))
 }
 
+/// Returns the disk image of `examples/database`, which is built once in each run of the tests.
+pub fn database_image() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    IMAGE.get_or_init(|| built("../examples/database", "database.img"))
+}
+
 /// Returns the disk image of `fixtures/lab`, which is built once in each run of the tests.
 pub fn lab_image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
@@ -29,28 +35,37 @@ pub fn lab_image() -> &'static Path {
 /// Returns how QEMU starts the lab's image without firmware and boot menu, which saves seconds of each of its many boots.
 pub fn lab_firmware() -> Firmware {
     static FIRMWARE: OnceLock<Firmware> = OnceLock::new();
-    let direct = || {
-        let card = Card::open(lab_image()).expect("the card can be opened");
-        let read = |path: &str| card.read(path).expect("the file is on the card");
-        let take = |name: &str| {
-            let path = scratch().join(format!("lab-{name}"));
-            std::fs::write(&path, read(&format!("{}/{name}", slot_dir(Slot::A))))
-                .expect("a copy can be made");
-            path
-        };
-        let menu = String::from_utf8(read(GRUB_CFG)).expect("the boot menu is UTF-8");
-        let mut lines = menu.lines().filter_map(|line| line.trim().strip_prefix("linux "));
-        let (_, parameters) = lines
-            .next()
-            .and_then(|line| line.split_once(' '))
-            .expect("a kernel's line");
-        Firmware::Direct {
-            kernel: take(VMLINUZ),
-            initrd: Some(take(INITRAMFS)),
-            cmdline: parameters.to_string(),
-        }
+    FIRMWARE.get_or_init(|| direct(lab_image(), "lab")).clone()
+}
+
+/// Returns the same for the image of `examples/database`.
+pub fn database_firmware() -> Firmware {
+    static FIRMWARE: OnceLock<Firmware> = OnceLock::new();
+    FIRMWARE
+        .get_or_init(|| direct(database_image(), "database"))
+        .clone()
+}
+
+/// Returns how QEMU starts an image by itself. Kernel and initramfs are kept under `prefix`.
+fn direct(image: &Path, prefix: &str) -> Firmware {
+    let card = Card::open(image).expect("the card can be opened");
+    let read = |path: &str| card.read(path).expect("the file is on the card");
+    let take = |name: &str| {
+        let path = scratch().join(format!("{prefix}-{name}"));
+        std::fs::write(&path, read(&format!("{}/{name}", slot_dir(Slot::A)))).expect("a copy can be made");
+        path
     };
-    FIRMWARE.get_or_init(direct).clone()
+    let menu = String::from_utf8(read(GRUB_CFG)).expect("the boot menu is UTF-8");
+    let mut lines = menu.lines().filter_map(|line| line.trim().strip_prefix("linux "));
+    let (_, parameters) = lines
+        .next()
+        .and_then(|line| line.split_once(' '))
+        .expect("a kernel's line");
+    Firmware::Direct {
+        kernel: take(VMLINUZ),
+        initrd: Some(take(INITRAMFS)),
+        cmdline: parameters.to_string(),
+    }
 }
 
 /// Builds the blueprint in a folder beside this crate's `src`.

@@ -1,5 +1,6 @@
 //! What boot tests share: the image, built once; devices that start from copies of it; what a person does with one.
 
+mod data;
 mod device;
 mod guest;
 mod guest_tests;
@@ -10,10 +11,11 @@ mod ssh;
 mod steps;
 mod stick;
 
+pub use data::DataPartition;
 pub use device::{Device, Running};
 pub use guest::{Guest, GuestSetup, Moment};
 pub use guest_tests::guest_tests;
-pub use image::{example_image, genpack, lab_image};
+pub use image::{database_firmware, database_image, example_image, genpack, lab_image};
 pub use pair::{DEVICE, Pair};
 pub use ssh::SshKey;
 pub use steps::{Step, run_steps};

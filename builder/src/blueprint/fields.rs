@@ -1,8 +1,10 @@
 //! Every field of a blueprint.
 
+use genpack_spec::storage::{Persist, PersistPath};
 use genpack_spec::types::UnitName;
 
 use super::accounts::{GROUP_OR_NAME, USER_OR_NAME};
+use super::persist::DataSize;
 use super::settings;
 use super::shape::{Field, Names, Record, Shape, TextRule, parses};
 use super::types::{
@@ -130,6 +132,14 @@ static SETTINGS_FROM_FIELDS: [Field; 2] = [
     .default("`\"off\"`"),
 ];
 
+static KEPT: Shape = Shape::Text(&TextRule {
+    pattern: "^(all|/.+)$",
+    check: |text| match text.parse::<Persist>() {
+        Ok(_) => Ok(()),
+        Err(_) => parses::<PersistPath>(text),
+    },
+});
+
 /// The words of `outputs`.
 static OUTPUT: Shape = Shape::Words(&["image", "qcow2", "system"]);
 
@@ -173,7 +183,7 @@ const VARIANT_NAME: TextRule = TextRule {
 };
 static DEFAULT_VARIANT: TextRule = VARIANT_NAME;
 
-static FIELDS: [Field; 20] = [
+static FIELDS: [Field; 22] = [
     Field::new(
         "name",
         Shape::Text(&TextRule {
@@ -239,6 +249,23 @@ static FIELDS: [Field; 20] = [
     )
     .default("empty")
     .sample("{ kiosk: { keys: { url: { type: \"url\", default: \"https://example.com\", help: \"The page to show.\" } } } }"),
+    Field::new(
+        "persist",
+        Shape::OneOrList(&KEPT),
+        "Folders whose content outlives a restart, on a data partition; \"all\" keeps everything that is written.",
+    )
+    .default("nothing is kept, and there is no data partition")
+    .sample("[\"/srv\"]"),
+    Field::new(
+        "data_size",
+        Shape::Text(&TextRule {
+            pattern: DataSize::PATTERN,
+            check: parses::<DataSize>,
+        }),
+        "How large the data partition of a new image is. It grows on the device.",
+    )
+    .default("`\"64M\"`")
+    .sample("\"64M\""),
     Field::new(
         "settings_from",
         Shape::Object(&SETTINGS_FROM),

@@ -1,12 +1,14 @@
 //! The blueprint as a value, with its architecture and variant merged in.
 
 use genpack_spec::image::SettingsFrom;
+use genpack_spec::storage::Persist;
 use genpack_spec::text::Language;
 use genpack_spec::types::UnitName;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::{Group, User};
 use super::packages;
+use super::persist::DataSize;
 use super::settings::OwnSections;
 use super::text;
 use super::types::{
@@ -48,6 +50,12 @@ pub struct Blueprint {
     /// Sections of `system.ini` of its own.
     #[serde(default)]
     pub settings: OwnSections,
+    /// What is kept over a restart; without it, the image has no data partition.
+    #[serde(default)]
+    pub persist: Option<Persist>,
+    /// How large the data partition of a new image is.
+    #[serde(default)]
+    pub data_size: Option<DataSize>,
     /// What the running device makes of settings that appear.
     #[serde(default)]
     pub settings_from: SettingsFrom,

@@ -11,6 +11,7 @@ pub fn grub_cfg(title: &str, volume_id: &str, slot: Slot, parameters: &[String])
     let cmdline = Cmdline {
         boot: Some(volume_id.to_string()),
         slot,
+        transient: false,
     };
     let folder = slot_dir(slot);
     let parameters = parameters.join(" ");
@@ -32,6 +33,22 @@ pub fn grub_cfg(title: &str, volume_id: &str, slot: Slot, parameters: &[String])
 /// Returns the volume ID of an image from the hash of its system, so that equal inputs give equal images.
 pub fn volume_id(system_sha256: &str) -> u32 {
     u32::from_str_radix(system_sha256.get(..8).unwrap_or_default(), 16).unwrap_or(1)
+}
+
+/// Returns the UUID of an image's data partition, of its own hash for the same reason: of version 8, "vendor-specific"
+/// (RFC 9562, 5.8). The first 32 bits are the volume ID's.
+pub fn data_uuid(system_sha256: &str) -> String {
+    let digits = system_sha256
+        .get(..32)
+        .unwrap_or("00000000000000000000000000000001");
+    format!(
+        "{}-{}-8{}-a{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[13..16],
+        &digits[17..20],
+        &digits[20..]
+    )
 }
 
 /// Returns the size of the FAT partition in bytes: room for a second system of half as much again, for settings and
@@ -71,6 +88,8 @@ mod tests {
     #[test]
     fn equal_systems_have_equal_volume_ids() {
         assert_eq!(volume_id("abcd1234ffff"), 0xabcd_1234);
+        let uuid = data_uuid("0123456789abcdef0123456789abcdef0123");
+        assert_eq!(uuid, "01234567-89ab-8def-a123-456789abcdef");
     }
 
     #[test]

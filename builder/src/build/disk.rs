@@ -12,11 +12,11 @@ use genpack_spec::layout::card::{
 use genpack_spec::{status, system_ini};
 
 use super::Request;
-use super::card::{grub_cfg, partition_size, volume_id};
+use super::card::{data_uuid, grub_cfg, partition_size, volume_id};
 use super::manifest::OutputFile;
 use crate::blueprint::InputError;
 use crate::disk::grub::{self, Platform};
-use crate::disk::{self, Content, DiskImage};
+use crate::disk::{self, Content, DataPartition, DiskImage};
 use crate::progress::Stage;
 use crate::tools::Tools;
 
@@ -98,6 +98,12 @@ pub fn write(
         epoch,
         boot: Some(grub::boot_code(tools, &early)?),
         disk_signature: volume_id,
+        data: request.blueprint.persist.as_ref().map(|_| DataPartition {
+            size: request.blueprint.data_size.unwrap_or_default().bytes(),
+            uuid: data_uuid(measured[2].sha256()),
+            label: layout::DATA_LABEL.into(),
+            tools: tools.clone(),
+        }),
     };
     disk::write(output, &image, &mut |done, total| stage.at(done, total))?;
     measured.push(OutputFile::of("disk image", output)?);

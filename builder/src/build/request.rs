@@ -81,7 +81,17 @@ impl Request {
         let mistakes =
             check::files::check(&folder.join(FILES_DIR), std::slice::from_ref(&blueprint)).mistakes;
         InputError::unless_none(mistakes, ())?;
-        let packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
+        if blueprint.data_size.is_some() && blueprint.persist.is_none() {
+            bail!(InputError::plain(
+                "data_size is the size of the data partition, which an image has only with persist; take it out, or say what \
+                 is to be kept, for example persist: [\"/srv\"]"
+            ));
+        }
+        let mut packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
+        // PID 1 has a damaged data partition checked.
+        if blueprint.persist.is_some() && !packages.iter().any(|package| package == "e2fsprogs") {
+            packages.push("e2fsprogs".into());
+        }
         Ok(Request {
             mirror: named_mirror(&blueprint)?,
             epoch: epoch()?,

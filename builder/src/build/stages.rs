@@ -118,13 +118,15 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         epoch: u64::from(epoch),
         language: request.blueprint.language,
         settings_from: request.blueprint.settings_from,
+        persist: request.blueprint.persist.clone(),
     };
     let (facts, mut contents) = progress.stage(next(), |stage| {
         customise::customise(request, source, &keys, &root, work, stage)?;
-        tree::bundle_fsck(&root)?;
+        tree::check_persist(&root, info.persist.as_ref())?;
+        tree::bundle_checkers(&root, info.persist.is_some())?;
         let contents = remove_unneeded(request, &root, &installed)?;
         tree::finish(&root, &info)?;
-        let facts = tree::collect_facts(&root, &kernel.modules, request.blueprint.settings.as_slice())?;
+        let facts = tree::collect_facts(&root, &kernel.modules, &request.blueprint)?;
         Ok((facts, contents))
     })?;
     let initramfs = work.join(INITRAMFS);
@@ -241,10 +243,14 @@ fn make_initramfs(
     tools.run("depmod", |depmod| {
         depmod.arg("--basedir").arg(root).arg(&kernel.info.release)
     })?;
-    let wanted = initramfs::Wanted {
+    let mut wanted = initramfs::Wanted {
         required: request.profile.kernel.initramfs_modules.clone(),
         optional: request.profile.kernel.optional_initramfs_modules.clone(),
     };
+    // An image without a data partition need not load it at every start.
+    if request.blueprint.persist.is_some() {
+        wanted.required.push(layout::DATA_FILE_SYSTEM.into());
+    }
     let modules = initramfs::collect(&modules, &wanted)?;
     initramfs::write(output, &request.dirs.init(request.arch.genpack), &modules, epoch)
 }

@@ -218,7 +218,13 @@ impl Target {
                 hostname: named(&blueprint.name.to_string())?,
                 facts: Facts {
                     settings: blueprint.settings.as_slice().to_vec(),
-                    features: Some(Feature::IMPLEMENTED.iter().copied().collect()),
+                    features: Some(
+                        Feature::IMPLEMENTED
+                            .iter()
+                            .copied()
+                            .filter(|feature| *feature != Feature::Storage || blueprint.persist.is_some())
+                            .collect(),
+                    ),
                     ..Facts::default()
                 },
             });

@@ -1,8 +1,10 @@
-//! Writes a raw disk image that BIOS and UEFI start alike: one FAT32 partition, with GRUB before it and on it.
+//! Writes a raw disk image that BIOS and UEFI start alike: one FAT32 partition, with GRUB before it and on it, and
+//! behind it, if wanted, a partition for data.
 //!
 //! Nothing is mounted and no privilege is needed. The same input gives the same bytes. The file is sparse: only what
 //! is used takes space.
 
+mod data;
 mod dot_entries;
 mod fat;
 pub mod grub;
@@ -10,8 +12,11 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub use data::DataPartition;
+
 use anyhow::{Context, Result, ensure};
-use mbrman::{BOOT_ACTIVE, CHS, MBR, MBRPartitionEntry};
+use genpack_spec::layout;
+use mbrman::{BOOT_ACTIVE, BOOT_INACTIVE, CHS, MBR, MBRPartitionEntry};
 use std::{
     fs::File,
     io::{Seek, SeekFrom, Write},
@@ -32,7 +37,8 @@ const BOOT_CODE: usize = 440;
 /// What a disk image is made of.
 #[derive(Clone, Debug)]
 pub struct DiskImage {
-    /// Size of the partition in bytes, a multiple of 512. The image is larger by [`PARTITION_START`].
+    /// Size of the FAT partition in bytes, a multiple of 512. The image is larger by [`PARTITION_START`] and by the data
+    /// partition.
     pub partition_size: u64,
     /// The FAT volume ID, by which GRUB and the kernel command line name the partition: see [`volume_uuid`].
     pub volume_id: u32,
@@ -46,6 +52,19 @@ pub struct DiskImage {
     pub boot: Option<BootCode>,
     /// The number by which operating systems tell disks apart.
     pub disk_signature: u32,
+    /// The partition for data, from the end of the FAT partition to that of the image.
+    pub data: Option<DataPartition>,
+}
+
+impl DiskImage {
+    /// Where the FAT partition ends, in bytes from the start of the disk.
+    fn partition_end(&self) -> u64 {
+        PARTITION_START + self.partition_size
+    }
+
+    fn data_size(&self) -> u64 {
+        self.data.as_ref().map_or(0, |data| data.size)
+    }
 }
 
 /// Content of a file on the partition.
@@ -80,7 +99,7 @@ pub fn volume_uuid(volume_id: u32) -> String {
 /// left behind; write to a temporary name and rename it.
 pub fn write(output: &Path, image: &DiskImage, progress: &mut dyn FnMut(u64, u64)) -> Result<()> {
     let context = || format!("cannot write the disk image {}", output.display());
-    let sectors = (PARTITION_START + image.partition_size) / SECTOR;
+    let sectors = (image.partition_end() + image.data_size()) / SECTOR;
     ensure!(
         image.partition_size.is_multiple_of(SECTOR),
         "the partition's size is not a multiple of {SECTOR} bytes"
@@ -99,7 +118,13 @@ pub fn write(output: &Path, image: &DiskImage, progress: &mut dyn FnMut(u64, u64
         .with_context(context)?;
     file.set_len(sectors * SECTOR).with_context(context)?;
     write_mbr(&mut file, image).with_context(context)?;
-    volume.write(&file, progress).with_context(context)
+    volume.write(&file, progress).with_context(context)?;
+    match &image.data {
+        Some(data) => data
+            .format(output, image.partition_end(), image.epoch)
+            .with_context(context),
+        None => Ok(()),
+    }
 }
 
 fn write_mbr(file: &mut File, image: &DiskImage) -> Result<()> {
@@ -114,6 +139,17 @@ fn write_mbr(file: &mut File, image: &DiskImage) -> Result<()> {
         starting_lba: start,
         sectors,
     };
+    if let Some(data) = &image.data {
+        let (start, sectors) = (start + sectors, (data.size / SECTOR) as u32);
+        mbr[layout::DATA_PARTITION as usize] = MBRPartitionEntry {
+            boot: BOOT_INACTIVE,
+            first_chs: chs(start),
+            sys: layout::DATA_PARTITION_TYPE,
+            last_chs: chs(start + sectors - 1),
+            starting_lba: start,
+            sectors,
+        };
+    }
     if let Some(boot) = &image.boot {
         let code = boot
             .boot_img

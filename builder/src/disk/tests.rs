@@ -41,6 +41,7 @@ fn image(files: Vec<(&str, Content)>) -> DiskImage {
         epoch: 1_700_000_000,
         boot: None,
         disk_signature: 0x1122_3344,
+        data: None,
     }
 }
 
@@ -156,6 +157,71 @@ fn the_same_input_gives_the_same_bytes() {
     run!("cmp", &one, &two);
 }
 
+fn data(size: u64) -> Option<DataPartition> {
+    Some(DataPartition {
+        size,
+        uuid: "11223344-5566-4788-99aa-bbccddeeff00".into(),
+        label: genpack_spec::layout::DATA_LABEL.into(),
+        tools: Tools::at(Path::new("/")),
+    })
+}
+
+#[test]
+fn a_data_partition_is_sound_and_always_the_same() {
+    let work = TempDir::new().unwrap();
+    for size in [16 * MIB, 64 * MIB, 2048 * MIB] {
+        let layout = DiskImage {
+            data: data(size),
+            ..image(vec![("folder/file", Content::Bytes(vec![1; 100_000]))])
+        };
+        let (one, two) = (work.path().join("one"), work.path().join("two"));
+        write(&one, &layout, &mut |_, _| ()).unwrap();
+        write(&two, &layout, &mut |_, _| ()).unwrap();
+        run!("cmp", &one, &two);
+        assert_eq!(fs::metadata(&one).unwrap().len(), 301 * MIB + size);
+        assert!(fs::metadata(&one).unwrap().blocks() * 512 < 8 * MIB, "{size}");
+
+        let table: String = run!("sfdisk", "-J", &one).split_whitespace().collect();
+        let (start, sectors) = (301 * MIB / SECTOR, size / SECTOR);
+        for fact in [
+            r#""start":2048,"size":614400,"type":"c","bootable":true"#.to_string(),
+            format!(r#""start":{start},"size":{sectors},"type":"83""#),
+        ] {
+            assert!(table.contains(&fact), "{table}");
+        }
+        assert!(run!("sfdisk", "-V", &one).contains("No errors detected"));
+        run!("fsck.fat", "-n", &Loop::over_partition(&one).0);
+
+        let partition = work.path().join("partition");
+        let (from, to) = (
+            format!("if={}", one.display()),
+            format!("of={}", partition.display()),
+        );
+        run!(
+            "dd",
+            &from,
+            &to,
+            "bs=1M",
+            "skip=301",
+            "conv=sparse",
+            "status=none"
+        );
+        run!("e2fsck", "-f", "-n", &partition);
+        let facts = run!("dumpe2fs", "-h", &partition);
+        for fact in [
+            "Filesystem volume name:   GENPACK-DATA",
+            "Filesystem UUID:          11223344-5566-4788-99aa-bbccddeeff00",
+            "Block size:               4096",
+            "Errors behavior:          Remount read-only",
+        ] {
+            assert!(facts.contains(fact), "{facts}");
+        }
+        // A card in a computer still is its first partition.
+        let card = genpack_qemu::Card::open(&one).unwrap();
+        assert_eq!(card.read("folder/file").unwrap().len(), 100_000);
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_explained() {
     let work = TempDir::new().unwrap();
@@ -268,6 +334,8 @@ fn bios_and_uefi_start_grub_from_the_image() {
         ("EFI/BOOT/BOOTX64.EFI", Content::Bytes(efi)),
     ]);
     layout.boot = Some(grub::boot_code(&host, &config).unwrap());
+    // A second partition confuses neither.
+    layout.data = data(16 * MIB);
     write(&disk, &layout, &mut |_, _| ()).unwrap();
     let drive = format!("if=virtio,format=raw,file={}", disk.display());
     for firmware in ["bios.bin", "/usr/share/ovmf/OVMF.fd"] {

@@ -46,6 +46,7 @@ pub fn disk_image(system: &Path, card: &[(&str, &str)], output: &Path) {
         epoch: 1_767_225_600,
         boot: None,
         disk_signature: 7,
+        data: None,
     };
     disk::write(output, &image, &mut |_, _| {}).unwrap();
 }

@@ -21,8 +21,9 @@ use crate::{command, hash, room};
 /// Raised when the way in which trees are made changes, so that older ones are not used.
 const FORMAT: u32 = 2;
 /// Programs that make an image. They come from the base and not from the host, so that every host makes the same.
-const TOOLS: [&str; 5] = [
+const TOOLS: [&str; 6] = [
     "base-files",
+    "e2fsprogs",
     "grub-common",
     "grub-efi-amd64-bin",
     "grub-pc-bin",

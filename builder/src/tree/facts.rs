@@ -12,14 +12,19 @@ use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::layout;
 use genpack_spec::types::{Keyboard, Locale, TimeZone, UnitName, UserName};
 
+use crate::blueprint::Blueprint;
+
 /// Collects the facts of a finished tree, leaves them in it, and checks the declared sections against them. `modules` is
 /// the folder of the kernel's modules, which needn't be in the tree yet.
 ///
 /// # Errors
 ///
 /// When a section is for a user whom the tree lacks, or when a file of the tree can't be read.
-pub fn collect_facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
-    let facts = facts(root, modules, settings)?;
+pub fn collect_facts(root: &Path, modules: &Path, blueprint: &Blueprint) -> Result<Facts> {
+    let mut facts = facts(root, modules, blueprint.settings.as_slice())?;
+    if let (None, Some(features)) = (&blueprint.persist, &mut facts.features) {
+        features.remove(&Feature::Storage);
+    }
     let path = in_tree(root, layout::FACTS);
     fs::create_dir_all(path.parent().unwrap_or(root))?;
     fs::write(&path, serde_json::to_vec(&facts)?).with_context(|| format!("writing {}", layout::FACTS))?;

@@ -1,4 +1,5 @@
-//! The checker of FAT file systems with its libraries in one folder, so that PID 1 can take it along.
+//! The checkers of the card and of the data partition with their libraries in one folder, so that PID 1 can run them
+//! without the system around them, and take the card's along.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,22 +12,28 @@ use super::elf::Needs;
 
 /// Where the tree has libraries, relative to its root; `*` stands for the architecture's own folder.
 const LIBRARY_FOLDERS: [&str; 4] = ["usr/lib", "lib", "usr/lib64", "lib64"];
-/// Where the checker is (package dosfstools).
-const CHECKERS: [&str; 2] = ["usr/sbin/fsck.fat", "sbin/fsck.fat"];
+/// Where a tree has programs of this kind.
+const PROGRAM_FOLDERS: [&str; 2] = ["usr/sbin", "sbin"];
 
-/// Copies `fsck.fat` and all that it needs into the folder where PID 1 expects it.
-pub fn bundle_fsck(root: &Path) -> Result<()> {
+/// Copies `fsck.fat`, with a data partition `e2fsck` too, and all that they need into the folder where PID 1 expects them.
+pub fn bundle_checkers(root: &Path, data_partition: bool) -> Result<()> {
     let folder = root.join(layout::FSCK_DIR.trim_start_matches('/'));
     fs::create_dir_all(&folder)?;
-    let Some(checker) = CHECKERS
-        .iter()
-        .map(|path| root.join(path))
-        .find(|path| path.exists())
-    else {
-        bail!("the image has no fsck.fat; the profile's packages must have dosfstools");
-    };
+    let mut programs = vec![(layout::FSCK_PROGRAM, "dosfstools")];
+    if data_partition {
+        programs.push((layout::FSCK_DATA_PROGRAM, "e2fsprogs"));
+    }
     let libraries = library_folders(root)?;
-    let mut todo = vec![(checker, layout::FSCK_PROGRAM.to_string())];
+    let mut todo = Vec::new();
+    for (program, package) in programs {
+        let mut places = PROGRAM_FOLDERS
+            .iter()
+            .map(|folder| root.join(folder).join(program));
+        let Some(checker) = places.find(|path| path.exists()) else {
+            bail!("the image has no {program}; the profile's packages must have {package}");
+        };
+        todo.push((checker, program.to_string()));
+    }
     let mut seen = BTreeSet::new();
     while let Some((path, name)) = todo.pop() {
         let data = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -36,8 +43,9 @@ pub fn bundle_fsck(root: &Path) -> Result<()> {
             let file = Path::new(&loader)
                 .file_name()
                 .context("the program's loader has no name")?;
-            todo.push((find(&libraries, file)?, layout::FSCK_LOADER.to_string()));
-            seen.insert(file.to_os_string());
+            if seen.insert(file.to_os_string()) {
+                todo.push((find(&libraries, file)?, layout::FSCK_LOADER.to_string()));
+            }
         }
         for library in needs.libraries {
             if seen.insert(library.clone().into()) {
@@ -93,16 +101,39 @@ mod tests {
             root.join("lib64/ld-linux-x86-64.so.2"),
         )
         .unwrap();
-        bundle_fsck(root).unwrap();
+        bundle_checkers(root, false).unwrap();
+        let error = bundle_checkers(root, true).unwrap_err().to_string();
+        assert!(
+            error.contains("no e2fsck; the profile's packages must have e2fsprogs"),
+            "{error}"
+        );
 
-        let folder = root.join(layout::FSCK_DIR.trim_start_matches('/'));
-        let mut run = Command::new(folder.join(layout::FSCK_LOADER));
-        run.arg("--library-path")
-            .arg(&folder)
-            .arg(folder.join(layout::FSCK_PROGRAM))
-            .arg("--help");
-        let shown = run.output().unwrap();
-        let text = String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned();
+        let usage = |program: &str, option: &str| {
+            let folder = root.join(layout::FSCK_DIR.trim_start_matches('/'));
+            let mut run = Command::new(folder.join(layout::FSCK_LOADER));
+            run.arg("--library-path")
+                .arg(&folder)
+                .arg(folder.join(program))
+                .arg(option);
+            let shown = run.output().unwrap();
+            String::from_utf8_lossy(&[shown.stdout, shown.stderr].concat()).into_owned()
+        };
+        let text = usage(layout::FSCK_PROGRAM, "--help");
         assert!(text.contains("Usage: "), "{text}");
+
+        fs::copy("/usr/sbin/e2fsck", root.join("usr/sbin/e2fsck")).unwrap();
+        for library in [
+            "libext2fs.so.2",
+            "libcom_err.so.2",
+            "libblkid.so.1",
+            "libuuid.so.1",
+            "libe2p.so.2",
+        ] {
+            let from = Path::new("/usr/lib/x86_64-linux-gnu").join(library);
+            fs::copy(from, root.join("usr/lib").join(library)).unwrap();
+        }
+        bundle_checkers(root, true).unwrap();
+        let text = usage(layout::FSCK_DATA_PROGRAM, "-V");
+        assert!(text.contains("Using EXT2FS Library"), "{text}");
     }
 }

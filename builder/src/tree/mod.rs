@@ -9,6 +9,7 @@ mod facts;
 mod finish;
 mod fsck;
 mod merge;
+mod persist;
 pub mod scripts;
 mod services;
 mod times;
@@ -21,8 +22,9 @@ use anyhow::{Context, Result};
 pub use accounts::make_accounts;
 pub use facts::collect_facts;
 pub use finish::{finish, strip};
-pub use fsck::bundle_fsck;
+pub use fsck::bundle_checkers;
 pub use merge::{merge, merge_without};
+pub use persist::check_persist;
 pub use services::enable_services;
 pub use times::settle_times;
 

@@ -12,6 +12,7 @@ mod fleet;
 mod language;
 mod login;
 mod old_machine;
+mod persistence;
 mod services;
 mod settings;
 mod trial;

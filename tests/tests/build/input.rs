@@ -35,6 +35,21 @@ fn a_mistake_in_the_blueprint_is_shown_where_it_stands() {
             "genpack.json5:3:16]",
             "there are \"zstd\"",
         ),
+        (
+            "{\n  name: 'web',\n  persist: ['srv'],\n}",
+            "genpack.json5:3:13]",
+            "is not an absolute path",
+        ),
+        (
+            "{\n  name: 'web',\n  persist: 'some',\n}",
+            "genpack.json5:3:12]",
+            "neither \"all\" nor a list of folders",
+        ),
+        (
+            "{\n  name: 'web',\n  data_size: 'big',\n}",
+            "genpack.json5:3:14]",
+            "\"big\" is not a size",
+        ),
     ] {
         let site = Site::new(blueprint);
         let said = Running::start(site.build()).finish();
@@ -43,6 +58,14 @@ fn a_mistake_in_the_blueprint_is_shown_where_it_stands() {
         said.assert(2, &[place, expected, line, "┬"]);
         site.assert_untouched();
     }
+}
+
+#[test]
+fn a_size_without_a_data_partition_is_a_mistake() {
+    let site = Site::new("{ name: 'web', data_size: '1G' }");
+    let said = Running::start(site.build()).finish();
+    said.assert(2, &["data_size", "which an image has only with persist"]);
+    site.assert_untouched();
 }
 
 #[test]
