@@ -71,9 +71,20 @@ fn direct(image: &Path, prefix: &str) -> Firmware {
 /// Builds the blueprint in a folder beside this crate's `src`.
 fn built(blueprint: &str, name: &str) -> PathBuf {
     let image = scratch().join(name);
+    // A copy: the lock file that a build makes is of the day, and not of the project.
+    let copy = tempfile::tempdir().expect("a folder can be made");
+    let copied = Command::new("cp")
+        .arg("-a")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(blueprint).join("."))
+        .arg(copy.path())
+        .status();
+    assert!(
+        copied.is_ok_and(|status| status.success()),
+        "{blueprint} can be copied"
+    );
     let built = Command::new(genpack())
         .arg("build")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(blueprint))
+        .arg(copy.path())
         .arg("-o")
         .arg(&image)
         .output();

@@ -133,7 +133,7 @@ static SETTINGS_FROM_FIELDS: [Field; 2] = [
 ];
 
 static KEPT: Shape = Shape::Text(&TextRule {
-    pattern: "^(all|/.+)$",
+    pattern: r"^(all|(/[^/\x00-\x1f\x7f]+)+)$",
     check: |text| match text.parse::<Persist>() {
         Ok(_) => Ok(()),
         Err(_) => parses::<PersistPath>(text),

@@ -69,6 +69,7 @@ fn every_stage_can_be_interrupted() {
         (&known, "pack"),
     ] {
         let site = Site::new(blueprint);
+        site.be_unlike_any();
         let mut build = build(&site);
         build.await_stage(stage);
         if blueprint == fresh {

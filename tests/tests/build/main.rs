@@ -4,6 +4,7 @@
 // Clippy's exception for tests covers the functions marked as such, and these are called by those.
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod check;
 mod config;
 mod contents;
@@ -13,6 +14,7 @@ mod ordinary_user;
 mod output;
 mod programs;
 mod room;
+mod scripts;
 mod site;
 mod source;
 mod terminal;

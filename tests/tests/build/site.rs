@@ -46,6 +46,15 @@ impl Site {
         site
     }
 
+    /// Makes the image one that no cache has.
+    pub fn be_unlike_any(&self) {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap();
+        let text = format!("{} {}", now.as_nanos(), self.folder.path().display());
+        fs::write(self.path("blueprint/files").join(OWN_FILE), text).unwrap();
+    }
+
     pub fn path(&self, relative: &str) -> PathBuf {
         self.folder.path().join(relative)
     }

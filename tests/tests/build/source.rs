@@ -112,9 +112,9 @@ fn a_mirror_that_never_answers_is_given_up() {
 }
 
 fn assert_no_unfinished_downloads(site: &Site) {
-    let apt = fs::read_dir(site.path("cache/genpack/apt")).unwrap();
+    let apt = fs::read_dir(site.path("cache/genpack/lists")).unwrap();
     for state in apt.flatten() {
-        for folder in ["lists/partial", "archives/partial", "partial"] {
+        for folder in ["lists/partial", "archives/partial"] {
             let left: Vec<_> = fs::read_dir(state.path().join(folder))
                 .unwrap()
                 .flatten()
