@@ -15,7 +15,7 @@ fn script(site: &Site, name: &str, text: &str) {
 }
 
 /// Returns the text of a file of an image, and whether the image has a path.
-fn looking_into(image: &Path, folder: &Path) -> impl Fn(&str) -> Option<String> {
+fn looking_into(image: &Path, folder: &Path) -> impl Fn(&str) -> Option<String> + use<> {
     let system = folder.join("system.img");
     let mut copy = Command::new("mcopy");
     copy.arg("-o").arg("-i").arg(format!("{}@@1M", image.display()));
