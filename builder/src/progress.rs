@@ -74,7 +74,7 @@ impl Stage {
         };
         if bar.length().is_none() {
             bar.set_length(100);
-            bar.set_style(style("{spinner} {msg}  {percent}% [{bar:20}] {elapsed}"));
+            bar.set_style(style("{spinner} {wide_msg} {percent}% [{bar:20}] {elapsed}"));
         }
         bar.set_position(done.saturating_mul(100) / total);
     }
@@ -82,7 +82,7 @@ impl Stage {
 
 fn bar(label: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-        .with_style(style("{spinner} {msg}  {elapsed}"))
+        .with_style(style("{spinner} {wide_msg} {elapsed}"))
         .with_message(label.to_string());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar

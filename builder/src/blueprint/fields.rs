@@ -136,6 +136,9 @@ static KEPT: Shape = Shape::Text(&TextRule {
     pattern: r"^(all|(/[^/\x00-\x1f\x7f]+)+)$",
     check: |text| match text.parse::<Persist>() {
         Ok(_) => Ok(()),
+        Err(_) if !text.starts_with('/') => Err(format!(
+            "{text:?} is neither \"all\" nor the path of a folder, which begins with /"
+        )),
         Err(_) => parses::<PersistPath>(text),
     },
 });

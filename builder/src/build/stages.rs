@@ -48,7 +48,6 @@ pub fn plan(request: &Request) -> Vec<String> {
         request.profile.services.len() + blueprint.services.len(),
         "service",
     ));
-    customise.push("without what only they needed".into());
     vec![
         format!(
             "resolve {} packages of {}",
@@ -56,10 +55,7 @@ pub fn plan(request: &Request) -> Vec<String> {
             blueprint.base
         ),
         "fetch what is not here yet".into(),
-        format!(
-            "make the tree of files, and take the kernel out of {}",
-            request.profile.kernel.package
-        ),
+        "make the trees: system, kernel, tools".into(),
         format!("customise: {}", customise.join(", ")),
         "make the initramfs".into(),
         format!("pack {SYSTEM_IMG} ({})", blueprint.compression),

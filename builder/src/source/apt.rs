@@ -180,7 +180,7 @@ impl Apt {
             "install",
             "--print-uris",
             "--yes",
-            "-qq",
+            "-q",
             "--no-install-recommends",
         ]);
         install.args(INDISPENSABLE.iter().filter(|_| whole)).args(asked);

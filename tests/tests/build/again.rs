@@ -48,11 +48,7 @@ fn a_file_of_the_developer_touches_no_packages() {
     let said = without_network(&site).finish();
     said.assert(
         0,
-        &[
-            "make the tree of files",
-            "from the cache",
-            " blocks from the cache, ",
-        ],
+        &["make the trees", "from the cache", " blocks from the cache, "],
     );
     assert!(!said.stderr.contains("to fetch"), "{}", said.stderr);
     let blocks = said
@@ -181,9 +177,7 @@ fn the_same_bytes_whoever_builds_them_when_and_where() {
         .env("LC_ALL", "ja_JP.UTF-8")
         .env("TZ", "Pacific/Auckland")
         .env("LANGUAGE", "ja");
-    Running::start(again)
-        .finish()
-        .assert(0, &["make the tree of files"]);
+    Running::start(again).finish().assert(0, &["make the trees"]);
     let [first, second] =
         ["disk.img", "again.img"].map(|name| fs::read(site.path("out").join(name)).unwrap());
     assert!(first == second, "the images differ");

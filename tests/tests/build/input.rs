@@ -43,7 +43,7 @@ fn a_mistake_in_the_blueprint_is_shown_where_it_stands() {
         (
             "{\n  name: 'web',\n  persist: 'some',\n}",
             "genpack.json5:3:12]",
-            "neither \"all\" nor a list of folders",
+            "neither \"all\" nor the path of a folder",
         ),
         (
             "{\n  name: 'web',\n  data_size: 'big',\n}",
@@ -113,7 +113,7 @@ fn the_plan_is_printed_and_nothing_is_done() {
         lines[0].starts_with("1. resolve ") && lines[0].ends_with(" packages of debian:trixie"),
         "{lines:?}"
     );
-    let customise = "customise: genpack's own files, 1 user, files/, 1 setup command, without what only they needed";
+    let customise = "customise: genpack's own files, 1 user, files/, 1 setup command";
     assert!(lines.iter().any(|line| line.ends_with(customise)), "{lines:?}");
     assert!(said.stderr.is_empty() && fs::metadata(site.path("cache")).is_err());
     site.assert_untouched();

@@ -72,7 +72,7 @@ fn a_failure_leaves_no_bar_on_the_terminal() {
         .skip_while(|line| !line.starts_with('['))
         .collect::<Vec<_>>();
     assert!(
-        end[0].starts_with("[1/8] resolve ") && end[0].contains(": failed, "),
+        end[0].starts_with("[1/7] resolve ") && end[0].contains(": failed, "),
         "{lines:#?}"
     );
     assert_eq!(
@@ -89,7 +89,7 @@ fn without_a_terminal_there_are_plain_lines() {
     said.assert(
         1,
         &[
-            "[1/8] resolve ",
+            "[1/7] resolve ",
             ": done, ",
             "customise: genpack's own files, files/, 1 setup command: failed, ",
         ],
