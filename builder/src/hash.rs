@@ -8,7 +8,12 @@ use sha2::{Digest, Sha256};
 
 /// Returns the hash of a text.
 pub fn text(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    bytes(text.as_bytes())
+}
+
+/// Returns the hash of bytes.
+pub fn bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Returns the hash of a file's content.
@@ -24,7 +29,8 @@ pub fn file(path: &Path) -> io::Result<String> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Returns bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

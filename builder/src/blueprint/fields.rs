@@ -3,10 +3,11 @@
 use genpack_spec::types::UnitName;
 
 use super::accounts::{GROUP_OR_NAME, USER_OR_NAME};
+use super::base::Base;
 use super::settings;
 use super::shape::{Field, Names, Record, Shape, TextRule, parses};
 use super::types::{
-    ArtifactName, Base, CompressionSetting, Mirror, OutFile, PackageName, ProfileName, VariantName,
+    ArtifactName, CompressionSetting, Mirror, OutFile, PackageName, ProfileName, VariantName,
 };
 
 /// Architectures that `arch` knows, by the names that `uname -m` has for them.
@@ -194,7 +195,7 @@ static FIELDS: [Field; 20] = [
             pattern: Base::PATTERN,
             check: parses::<Base>,
         }),
-        "Where packages come from: debian: and a suite.",
+        "What the system is made from: debian: and a suite, tar: and a file, or oci: and a container image.",
     )
     .default("`\"debian:trixie\"`")
     .sample("\"debian:trixie\""),

@@ -14,7 +14,7 @@ use super::disk::{self, Parts};
 use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
 use super::{Request, customise, parts, product};
-use crate::blueprint::{FILES_DIR, InputError};
+use crate::blueprint::{Base, FILES_DIR, InputError};
 use crate::cache::Kind;
 use crate::lock::{LOCK_FILE, Lock};
 use crate::progress::{Progress, Stage};
@@ -48,11 +48,13 @@ pub fn plan(request: &Request) -> Vec<String> {
         "service",
     ));
     vec![
-        format!(
-            "resolve {} packages of {}",
-            request.packages.len(),
-            blueprint.base
-        ),
+        match &blueprint.base {
+            base @ Base::Debian { .. } => format!("resolve {} packages of {base}", request.packages.len()),
+            base @ Base::Tar { .. } => format!("look at {base}, and resolve the kernel's package"),
+            base @ Base::Oci { .. } => {
+                format!("look at {base}, and resolve {} packages", request.packages.len())
+            }
+        },
         "fetch what is not here yet".into(),
         format!(
             "make the tree of files, and take the kernel out of {}",
@@ -90,6 +92,9 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
     let mut wanted = vec![Part::System, Part::Kernel, Part::Tools];
     if request.has_build_tree() {
         wanted.push(Part::Build);
+    }
+    if source.has_application() {
+        wanted.push(Part::Application);
     }
     let missing = parts::missing(&request.cache, source, &wanted);
     progress.stage(next(), |stage| source.fetch(&missing, stage))?;
@@ -154,6 +159,7 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         &products.join(product::MANIFEST),
         request,
         &info,
+        source.origin(),
         &kernel.info.package,
         &packages,
         files,
