@@ -356,6 +356,14 @@ fn modes_times_and_attributes_are_kept() {
 }
 
 #[test]
+fn the_last_block_need_not_be_whole() {
+    let place = Place::new();
+    let whole = Made::new().file("a", "1").done();
+    unpack(&whole[..513], &place.root(), Kind::Layer).unwrap();
+    assert_eq!(place.tree(), "a=1");
+}
+
+#[test]
 fn a_tar_file_that_ends_too_early_says_so() {
     let place = Place::new();
     let whole = Made::new().file("a", &"x".repeat(5000)).done();
