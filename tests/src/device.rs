@@ -1,6 +1,7 @@
 //! A device as a person has it: a card to edit, a switch, a page, an answer.
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,6 +23,11 @@ pub struct Device {
 impl Device {
     /// Returns a device whose card nobody has touched yet.
     pub fn new(name: &str, firmware: &Firmware) -> Device {
+        Device::of(example_image(), name, firmware)
+    }
+
+    /// Returns a device with another image on its card.
+    pub fn of(image: &Path, name: &str, firmware: &Firmware) -> Device {
         let kind = if *firmware == Firmware::Bios {
             "bios"
         } else {
@@ -31,7 +37,7 @@ impl Device {
             name: format!("{kind}-{name}"),
             firmware: firmware.clone(),
             processor: None,
-            card: Overlay::create(example_image()).expect("a copy of the image"),
+            card: Overlay::create(image).expect("a copy of the image"),
         }
     }
 
@@ -141,9 +147,14 @@ impl Running {
 
     /// Returns the web server's page.
     pub fn page(&self) -> String {
+        self.page_at("/")
+    }
+
+    /// Returns one of its other pages.
+    pub fn page_at(&self, path: &str) -> String {
         let response = self
             .vm
-            .wait_http(80, "/", Duration::from_secs(60))
+            .wait_http(80, path, Duration::from_secs(60))
             .expect("the page answers");
         assert_eq!(response.status, 200, "{}", response.body);
         response.body
