@@ -22,9 +22,10 @@ fn a_container_image_serves_its_page() {
         "user 4321, group 4321\n",
         "greeting 100% of a \"container\"\n",
         "home /srv/www, user nobody said\n",
-        "resolver nameserver 10.0.2.3\n",
+        // The file that the agent writes, and not one of the image's.
+        "resolver # Written by genpack-config-agent ",
         "hosts 127.0.0.1",
-        "files bin dev etc proc run srv sys tmp",
+        "files bin dev etc proc root run srv sys tmp ",
     ] {
         assert!(about.contains(line), "no {line:?} in {about}");
     }

@@ -4,6 +4,7 @@
 // Clippy's exception for tests covers the functions marked as such, and these are called by those.
 #![allow(clippy::unwrap_used)]
 
+mod base;
 mod check;
 mod config;
 mod input;
