@@ -8,7 +8,12 @@ use sha2::{Digest, Sha256};
 
 /// Returns the hash of a text.
 pub fn text(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    bytes(text.as_bytes())
+}
+
+/// Returns the hash of bytes.
+pub fn bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Returns the hash of a file's content.

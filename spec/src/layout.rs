@@ -118,8 +118,10 @@ pub const SSH_HOST_KEY: &str = "/run/genpack/ssh/ssh_host_ed25519_key";
 pub const SSH_AUTHORIZED_KEYS_DIR: &str = "/run/genpack/ssh/authorized_keys.d";
 /// The proxy as an environment file for every service (systemd.exec(5)).
 pub const PROXY_ENV: &str = "/run/genpack/proxy.env";
+/// Folder of the resolver's data, with nothing else in it, so that it can be shown to a process that sees nothing else of ours.
+pub const RESOLVER_DIR: &str = "/run/genpack/resolver";
 /// The resolver's data, written by the config agent; `/etc/resolv.conf` is a link to it.
-pub const RESOLV_CONF: &str = "/run/genpack/resolv.conf";
+pub const RESOLV_CONF: &str = "/run/genpack/resolver/resolv.conf";
 /// What getty shows above the login prompt (agetty(8), `/run/issue.d`).
 pub const ISSUE: &str = "/run/issue.d/genpack.issue";
 /// Unit files here win over every other directory (systemd.unit(5)), so a mask here always holds.
@@ -174,6 +176,12 @@ pub const FSCK_DATA_PROGRAM: &str = "e2fsck";
 pub const FSCK_LOADER: &str = "ld.so";
 /// Where PID 1 keeps the checker in memory while the card is not mounted.
 pub const FSCK_STAGE: &str = "/run/genpack/fsck";
+/// The root file system of a container image that is the base of an appliance, inside `system.img`.
+pub const CONTAINER_ROOT: &str = "/usr/lib/genpack/container";
+/// What it runs and as whom, as JSON; inside `system.img`.
+pub const CONTAINER_INFO: &str = "/usr/lib/genpack/container.json";
+/// The unit that runs it.
+pub const CONTAINER_UNIT: &str = "container.service";
 /// systemd runs this instead of shutting down by itself, to let go of what the initramfs mounted
 /// (<https://systemd.io/INITRD_INTERFACE/>).
 pub const SHUTDOWN_ROOT: &str = "/run/initramfs";

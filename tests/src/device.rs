@@ -163,9 +163,14 @@ impl Running {
 
     /// Returns the web server's page.
     pub fn page(&self) -> String {
+        self.page_at("/")
+    }
+
+    /// Returns one of its other pages.
+    pub fn page_at(&self, path: &str) -> String {
         let response = self
             .vm
-            .wait_http(80, "/", Duration::from_secs(60))
+            .wait_http(80, path, Duration::from_secs(60))
             .expect("the page answers");
         assert_eq!(response.status, 200, "{}", response.body);
         response.body

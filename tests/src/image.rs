@@ -32,6 +32,23 @@ pub fn lab_image() -> &'static Path {
     IMAGE.get_or_init(|| built("fixtures/lab", "lab.img"))
 }
 
+/// Returns the disk image of `examples/container`, which is built once in each run of the tests, with the container image in it.
+pub fn container_image() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    IMAGE.get_or_init(|| {
+        let made =
+            Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/container/make-image"))
+                .output();
+        let made = made.expect("examples/container/make-image can be started");
+        assert!(
+            made.status.success(),
+            "make-image: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        built("../examples/container", "container.img")
+    })
+}
+
 /// Returns how QEMU starts the lab's image without firmware and boot menu, which saves seconds of each of its many boots.
 pub fn lab_firmware() -> Firmware {
     static FIRMWARE: OnceLock<Firmware> = OnceLock::new();

@@ -4,11 +4,12 @@ use genpack_spec::storage::{Persist, PersistPath};
 use genpack_spec::types::UnitName;
 
 use super::accounts::{GROUP_OR_NAME, USER_OR_NAME};
+use super::base::Base;
 use super::persist::DataSize;
 use super::settings;
 use super::shape::{Field, Names, Record, Shape, TextRule, parses};
 use super::types::{
-    ArtifactName, Base, CompressionSetting, Mirror, OutFile, PackageName, ProfileName, VariantName,
+    ArtifactName, CompressionSetting, Mirror, OutFile, PackageName, ProfileName, VariantName,
 };
 
 /// Architectures that `arch` knows, by the names that `uname -m` has for them.
@@ -207,7 +208,7 @@ static FIELDS: [Field; 22] = [
             pattern: Base::PATTERN,
             check: parses::<Base>,
         }),
-        "Where packages come from: debian: and a suite.",
+        "What the system is made from: debian: and a suite, tar: and a file, or oci: and a container image.",
     )
     .default("`\"debian:trixie\"`")
     .sample("\"debian:trixie\""),

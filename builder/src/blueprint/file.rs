@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use super::accounts::contradictions;
+use super::base::too_much;
 use super::fields::{ARCHITECTURES, BLUEPRINT};
 use super::judge::{head, judge, nearest};
 use super::merge::merge;
@@ -216,6 +217,7 @@ impl BlueprintFile {
         for merged in self.all_merged() {
             let mut found = judge(&merged, Shape::Object(&BLUEPRINT));
             found.extend(contradictions(&merged));
+            found.extend(too_much(&merged));
             if found.is_empty() {
                 found = unreadable(&merged);
             }

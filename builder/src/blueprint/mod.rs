@@ -5,6 +5,7 @@
 //! that hold for one architecture and one variant. What comes out is read into the types of `value`.
 
 mod accounts;
+mod base;
 mod fields;
 mod file;
 mod json_schema;
@@ -24,6 +25,7 @@ mod types;
 mod value;
 
 pub use accounts::{Group, User};
+pub use base::Base;
 pub use fields::ARCHITECTURES;
 pub use file::{BLUEPRINT_FILE, BlueprintFile, PLAIN_JSON_FILE, name_of};
 pub use json_schema::{blueprint_schema, profile_schema};
@@ -33,7 +35,7 @@ pub use problems::{InputError, Problem, Record};
 pub use profile::{Kernel, Profile, check_profile, load_profile, names_in};
 pub use settings::OwnSections;
 pub use template::template;
-pub use types::{ArtifactName, Base, CompressionSetting, Mirror, OutFile, Output, PackageName};
+pub use types::{ArtifactName, CompressionSetting, Mirror, OutFile, Output, PackageName};
 pub use value::Blueprint;
 
 /// The folder beside the blueprint whose content is copied to `/`.

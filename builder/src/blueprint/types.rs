@@ -105,58 +105,6 @@ impl fmt::Display for PackageName {
     }
 }
 
-/// Where the packages come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Base {
-    /// Debian of a suite such as `trixie`.
-    Debian {
-        /// The suite.
-        suite: String,
-    },
-}
-
-by_text!(Base);
-
-impl Base {
-    /// The rule as a regular expression.
-    pub const PATTERN: &str = r"^debian:[a-z-]+$";
-}
-
-impl Default for Base {
-    fn default() -> Self {
-        Base::Debian {
-            suite: "trixie".into(),
-        }
-    }
-}
-
-impl FromStr for Base {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            Some(("debian", suite))
-                if !suite.is_empty() && suite.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-')) =>
-            {
-                Ok(Base::Debian {
-                    suite: suite.to_string(),
-                })
-            }
-            _ => Err(format!(
-                "{text:?} is not a base; a base is debian:SUITE, for example \"debian:trixie\""
-            )),
-        }
-    }
-}
-
-impl fmt::Display for Base {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Base::Debian { suite } => write!(f, "debian:{suite}"),
-        }
-    }
-}
-
 /// How `system.img` is compressed: `zstd`, `zstd:LEVEL`, `gzip`, `xz`, `lz4`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompressionSetting {

@@ -7,13 +7,12 @@ use genpack_spec::types::UnitName;
 use serde::{Deserialize, Serialize};
 
 use super::accounts::{Group, User};
+use super::base::Base;
 use super::packages;
 use super::persist::DataSize;
 use super::settings::OwnSections;
 use super::text;
-use super::types::{
-    ArtifactName, Base, CompressionSetting, Mirror, OutFile, Output, PackageName, ProfileName,
-};
+use super::types::{ArtifactName, CompressionSetting, Mirror, OutFile, Output, PackageName, ProfileName};
 
 /// A blueprint for one architecture and one variant. Equal blueprints have equal serialisations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +25,7 @@ pub struct Blueprint {
     /// The profile to build for when the command line names none.
     #[serde(default = "default_profile", deserialize_with = "profile")]
     pub profile: String,
-    /// Where the packages come from.
+    /// What the system is made from.
     #[serde(default)]
     pub base: Base,
     /// Packages beside the profile's; `-name` removes one of the profile's. Each name once.

@@ -48,6 +48,7 @@ fn prepare(request: &Request, root: &Path) -> Result<()> {
     fs::create_dir_all(agent.parent().unwrap_or(root))?;
     fs::copy(request.dirs.config_agent(request.arch.genpack), &agent).context("copying the config agent")?;
     tree::make_accounts(root, &request.blueprint.groups, &request.blueprint.users)?;
+    tree::lend_numbers(root)?;
     let files = request.folder.join(FILES_DIR);
     if files.is_dir() {
         tree::merge_without(&files, root, Path::new(scripts::BUILD_D))?;

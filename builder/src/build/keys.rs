@@ -61,6 +61,8 @@ impl Keys {
             "build",
             &request.has_build_tree().then(|| part(source, Part::Build)),
         )?;
+        let application = source.has_application().then_some(Part::Application);
+        layer.add("application", &application.map(|part| self::part(source, part)))?;
         layer.add("own files", &of_folder(&request.dirs.rootfs_overlay())?)?;
         layer.add(
             "agent",

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Request;
 use crate::blueprint::{FILES_DIR, Profile};
 use crate::hash;
-use crate::source::InstalledPackage;
+use crate::source::{InstalledPackage, Origin};
 
 /// The manifest.
 #[derive(Serialize)]
@@ -20,6 +20,8 @@ pub struct Manifest<'a> {
     genpack: &'static str,
     image: &'a ImageInfo,
     inputs: Inputs<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_file: Option<Origin>,
     kernel: &'a InstalledPackage,
     packages: &'a [InstalledPackage],
     outputs: Vec<OutputFile>,
@@ -77,6 +79,7 @@ pub fn write(
     path: &Path,
     request: &Request,
     image: &ImageInfo,
+    base_file: Option<Origin>,
     kernel: &InstalledPackage,
     packages: &[InstalledPackage],
     outputs: Vec<OutputFile>,
@@ -93,6 +96,7 @@ pub fn write(
             packages: &request.packages,
             compression: request.blueprint.compression.to_string(),
         },
+        base_file,
         kernel,
         packages,
         outputs,

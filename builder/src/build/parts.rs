@@ -52,14 +52,21 @@ fn make_one(cache: &Cache, source: &dyn Source, part: Part, work: &Path) -> Resu
     fs::remove_dir_all(&root).with_context(|| format!("removing {}", root.display()))
 }
 
-/// Unpacks a part, which is in the cache, to `root`.
+/// Unpacks a part, which is in the cache, to `root`; a system with the application over it, if there is one.
 pub fn unpack(cache: &Cache, source: &dyn Source, part: Part, root: &Path) -> Result<PathBuf> {
+    unpack_one(cache, source, part, root)?;
+    if matches!(part, Part::System | Part::Build) && source.has_application() {
+        unpack_one(cache, source, Part::Application, root)?;
+    }
+    Ok(root.to_path_buf())
+}
+
+fn unpack_one(cache: &Cache, source: &dyn Source, part: Part, root: &Path) -> Result<()> {
     let tar = cache.find(Kind::Trees, &name(source, part)).with_context(|| {
         format!("the {part:?} tree is gone from the cache; is it cleared at this moment?")
     })?;
     fs::create_dir_all(root).with_context(|| format!("making {}", root.display()))?;
-    tree::untar(&tar, root)?;
-    Ok(root.to_path_buf())
+    tree::untar(&tar, root)
 }
 
 fn name(source: &dyn Source, part: Part) -> String {

@@ -13,6 +13,8 @@ use crate::blueprint::{
 use crate::cache::Cache;
 use crate::install_dirs::InstallDirs;
 use crate::source::debian::Debian;
+use crate::source::oci::Oci;
+use crate::source::tar_file::TarFile;
 use crate::source::{Source, Wanted};
 use crate::{check, command};
 
@@ -189,9 +191,18 @@ impl Request {
 
     /// Returns the source that the blueprint's base names.
     pub fn source(&self) -> Box<dyn Source> {
+        let debian = |suite: &str| Debian::new(suite, self.arch, self.mirror.as_ref(), &self.cache);
         match &self.blueprint.base {
-            Base::Debian { suite } => {
-                Box::new(Debian::new(suite, self.arch, self.mirror.as_ref(), &self.cache))
+            Base::Debian { suite } => Box::new(debian(suite)),
+            Base::Tar { file } => {
+                let kernel = debian(Base::DEFAULT_SUITE).without_system();
+                Box::new(TarFile::new(self.folder.join(file), kernel))
+            }
+            Base::Oci { place, name } => {
+                let system = debian(Base::DEFAULT_SUITE);
+                // The names of architectures are Debian's and Go's in common.
+                let arch = self.arch.debian;
+                Box::new(Oci::new(self.folder.join(place), name.as_deref(), arch, system))
             }
         }
     }

@@ -15,7 +15,7 @@ use super::disk::{self, Parts};
 use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
 use super::{Request, customise, parts, product};
-use crate::blueprint::{FILES_DIR, InputError, Output};
+use crate::blueprint::{Base, FILES_DIR, InputError, Output};
 use crate::cache::Kind;
 use crate::lock::{LOCK_FILE, Lock};
 use crate::packages::{self, Contents};
@@ -49,11 +49,13 @@ pub fn plan(request: &Request) -> Vec<String> {
         "service",
     ));
     vec![
-        format!(
-            "resolve {} packages of {}",
-            request.packages.len(),
-            blueprint.base
-        ),
+        match &blueprint.base {
+            base @ Base::Debian { .. } => format!("resolve {} packages of {base}", request.packages.len()),
+            base @ Base::Tar { .. } => format!("look at {base}, and resolve the kernel's package"),
+            base @ Base::Oci { .. } => {
+                format!("look at {base}, and resolve {} packages", request.packages.len())
+            }
+        },
         "fetch what is not here yet".into(),
         "make the trees: system, kernel, tools".into(),
         format!("customise: {}", customise.join(", ")),
@@ -88,6 +90,9 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
     let mut wanted = vec![Part::System, Part::Kernel, Part::Tools];
     if request.has_build_tree() {
         wanted.push(Part::Build);
+    }
+    if source.has_application() {
+        wanted.push(Part::Application);
     }
     let missing = parts::missing(&request.cache, source, &wanted);
     progress.stage(next(), |stage| source.fetch(&missing, stage))?;
@@ -153,6 +158,7 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         &products.join(product::MANIFEST),
         request,
         &info,
+        source.origin(),
         &kernel.info.package,
         &contents.installed(),
         files,
@@ -189,8 +195,13 @@ fn resolve(request: &Request, stage: &Stage) -> Result<Box<dyn Source>> {
 /// Takes out what only installing and building needed.
 fn remove_unneeded(request: &Request, root: &Path, installed: &[InstalledPackage]) -> Result<Contents> {
     let files = request.folder.join(FILES_DIR);
+    // A system that came whole has what its maker wanted.
+    let asked = match &request.blueprint.base {
+        Base::Tar { .. } => installed.iter().map(|package| package.name.clone()).collect(),
+        Base::Debian { .. } | Base::Oci { .. } => request.packages.clone(),
+    };
     let wanted = packages::Wanted {
-        packages: &request.packages,
+        packages: &asked,
         language: request.blueprint.language,
         files: files.is_dir().then_some(files.as_path()),
     };

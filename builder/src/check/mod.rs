@@ -2,6 +2,7 @@
 
 pub mod files;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -111,6 +112,19 @@ pub fn check(folder: &Path, profile: Option<&str>, profiles: &Path) -> Findings 
             &mut found.mistakes,
             problems.into_iter().flat_map(InputError::into_problems),
         );
+    }
+    for blueprint in &blueprints {
+        let place = blueprint.base.place().map(|place| folder.join(place));
+        if let Some(Err(error)) = place.as_ref().map(fs::metadata) {
+            let place = place.as_deref().unwrap_or(folder).display();
+            add(
+                &mut found.mistakes,
+                [Problem::plain(format!(
+                    "base: is {:?}, and {place} can't be read: {error}",
+                    blueprint.base.to_string()
+                ))],
+            );
+        }
     }
     let files = files::check(&folder.join(FILES_DIR), &blueprints);
     found.mistakes.extend(files.mistakes);

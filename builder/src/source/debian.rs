@@ -36,6 +36,8 @@ pub struct Debian {
     arch: Arch,
     mirror: Option<Mirror>,
     cache: Cache,
+    /// Whether only the kernel and the tools are wanted.
+    without_system: bool,
     pinned: Vec<PinnedSet>,
 }
 
@@ -47,7 +49,16 @@ impl Debian {
             arch,
             mirror: mirror.cloned(),
             cache: cache.clone(),
+            without_system: false,
             pinned: Vec::new(),
+        }
+    }
+
+    /// Returns the same source for a system that comes from elsewhere: it has a kernel and tools only.
+    pub fn without_system(self) -> Debian {
+        Debian {
+            without_system: true,
+            ..self
         }
     }
 
@@ -63,10 +74,13 @@ impl Debian {
             asked: asked.to_vec(),
         };
         let mut requests = vec![
-            request(Purpose::System, &wanted.packages),
             request(Purpose::Kernel, std::slice::from_ref(&wanted.kernel)),
             request(Purpose::Tools, &TOOLS.map(String::from)),
         ];
+        if self.without_system {
+            return requests;
+        }
+        requests.insert(0, request(Purpose::System, &wanted.packages));
         if !wanted.buildtime.is_empty() {
             let mut asked = wanted.packages.clone();
             asked.extend(
@@ -144,6 +158,7 @@ impl Debian {
             Part::Build => Purpose::Build,
             Part::Kernel => Purpose::Kernel,
             Part::Tools => Purpose::Tools,
+            Part::Application => bail!("Debian has no application"),
         };
         let set = self.pinned.iter().find(|set| set.request.purpose == purpose);
         set.with_context(|| format!("nothing was wanted for {purpose:?}"))
@@ -331,7 +346,7 @@ impl Source for Debian {
     fn make(&self, part: Part, root: &Path) -> Result<()> {
         let set = self.set(part)?;
         match part {
-            Part::System | Part::Build => self.install(set, root),
+            Part::System | Part::Build | Part::Application => self.install(set, root),
             Part::Kernel => self.make_kernel(set, root),
             Part::Tools => self.unpack(set, root),
         }
@@ -355,7 +370,8 @@ impl Source for Debian {
             })
         };
         let mut packages: Vec<_> = text.lines().filter_map(package).collect();
-        let pins = &self.set(Part::System)?.packages;
+        // A system from elsewhere has packages that nobody chose here.
+        let pins = self.set(Part::System).map_or(&[][..], |set| &set.packages);
         for package in &mut packages {
             let pin = pins.iter().find(|pin| pin.name == package.name);
             package.sha256 = pin.map(|pin| pin.sha256.clone());

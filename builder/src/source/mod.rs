@@ -4,7 +4,12 @@
 //! then it makes trees. Keeping what is made is not its business.
 
 pub mod apt;
+mod compressed;
 pub mod debian;
+pub mod oci;
+mod rooted;
+pub mod tar_file;
+mod unpack;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -34,6 +39,8 @@ pub enum Part {
     System,
     /// The system with what scripts need. Only when something is wanted for that.
     Build,
+    /// What lies over the system and over what scripts see, unchanged. Only with [`Source::has_application`].
+    Application,
     /// What [`KernelFiles`] describes.
     Kernel,
     /// Programs that make the image, to be run with `chroot`.
@@ -62,6 +69,28 @@ pub trait Source: Sync {
 
     /// Returns the packages of an unpacked tree with their versions, by name.
     fn installed(&self, tree: &Path) -> Result<Vec<InstalledPackage>>;
+
+    /// Whether there is a [`Part::Application`].
+    fn has_application(&self) -> bool {
+        false
+    }
+
+    /// Returns the developer's file that is in the image beside packages, if there is one.
+    fn origin(&self) -> Option<Origin> {
+        None
+    }
+}
+
+/// A file of the developer's that a system is made from.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Origin {
+    /// The name of the file or folder.
+    pub file: String,
+    /// Which of the things in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// SHA-256 of the file in hexadecimal; of a container image, that of its manifest.
+    pub sha256: String,
 }
 
 /// A kernel on the developer's disk.

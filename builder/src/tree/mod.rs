@@ -4,6 +4,7 @@ mod account_lines;
 mod accounts;
 pub mod changes;
 mod chroot;
+mod container;
 pub mod elf;
 mod facts;
 mod finish;
@@ -20,6 +21,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 pub use accounts::make_accounts;
+pub use container::lend_numbers;
 pub use facts::collect_facts;
 pub use finish::{finish, strip};
 pub use fsck::bundle_checkers;

@@ -6,6 +6,7 @@
 // Clippy's exception for tests covers the functions marked as such, and these are called by those.
 #![allow(clippy::unwrap_used)]
 
+mod container;
 mod damage;
 mod files;
 mod fleet;

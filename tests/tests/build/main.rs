@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod again;
+mod base;
 mod check;
 mod config;
 mod contents;

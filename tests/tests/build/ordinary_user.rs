@@ -71,7 +71,7 @@ fn with_builder(site: &Site, command: &Command) -> Command {
     with_files
 }
 
-fn system_img(image: &Path, folder: &Path) -> PathBuf {
+pub fn system_img(image: &Path, folder: &Path) -> PathBuf {
     let path = folder.join("system.img");
     let mut copy = Command::new("mcopy");
     copy.arg("-i")
@@ -82,7 +82,7 @@ fn system_img(image: &Path, folder: &Path) -> PathBuf {
     path
 }
 
-fn listing(system: &Path) -> String {
+pub fn listing(system: &Path) -> String {
     let list = Command::new("unsquashfs")
         .arg("-lln")
         .arg(system)

@@ -1,0 +1,199 @@
+//! The files of a container image, in a folder or in one tar file.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tar::{Archive, EntryType};
+
+use crate::blueprint::InputError;
+use crate::source::compressed;
+
+/// Bytes of the largest JSON file that an image may have; it is read as a whole.
+const LARGEST_TEXT: u64 = 16 << 20;
+
+/// Where an image's files are, by their names.
+pub struct Store {
+    place: PathBuf,
+    files: Files,
+}
+
+enum Files {
+    Folder,
+    Archive(File, BTreeMap<PathBuf, Piece>),
+}
+
+/// A file of an archive.
+enum Piece {
+    At { offset: u64, length: u64 },
+    Link(PathBuf),
+}
+
+impl Store {
+    /// Opens the folder or the tar file at `place`, which may be compressed.
+    ///
+    /// # Errors
+    /// [`InputError`] when there is none, or it is no tar file.
+    pub fn open(place: &Path) -> Result<Store> {
+        let store = |files| Store {
+            place: place.to_path_buf(),
+            files,
+        };
+        let mistake = |why: String| InputError::plain(format!("{} can't be used: {why}", place.display()));
+        let metadata = fs::metadata(place).map_err(|error| mistake(error.to_string()))?;
+        if metadata.is_dir() {
+            return Ok(store(Files::Folder));
+        }
+        let file = File::open(place).map_err(|error| mistake(error.to_string()))?;
+        let damaged = |error: io::Error| {
+            mistake(format!(
+                "it is no tar file, or ends too early: {error}; an image is a folder with an OCI layout, such a folder in a \
+                 tar file, or what docker save writes"
+            ))
+        };
+        let file = plain(file).map_err(damaged)?;
+        let index = index(&file).map_err(damaged)?;
+        Ok(store(Files::Archive(file, index)))
+    }
+
+    /// Returns a mistake in the image, with its place in front.
+    pub fn mistake(&self, why: impl std::fmt::Display) -> anyhow::Error {
+        InputError::plain(format!("{}: {why}", self.place.display())).into()
+    }
+
+    /// Opens a file; returns it with its length.
+    ///
+    /// # Errors
+    /// [`InputError`] when there is none.
+    pub fn file(&self, name: &Path) -> Result<(Box<dyn Read + '_>, u64)> {
+        self.find(name)?
+            .ok_or_else(|| self.mistake(format!("it has no {}", name.display())))
+    }
+
+    fn find(&self, name: &Path) -> Result<Option<(Box<dyn Read + '_>, u64)>> {
+        match &self.files {
+            Files::Folder => {
+                let path = self.place.join(name);
+                let file = match File::open(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                    outcome => outcome.with_context(|| format!("opening {}", path.display()))?,
+                };
+                let length = file.metadata()?.len();
+                Ok(Some((Box::new(file), length)))
+            }
+            Files::Archive(file, index) => match index.get(name) {
+                Some(Piece::At { offset, length }) => {
+                    let section = Section {
+                        file,
+                        offset: *offset,
+                        left: *length,
+                    };
+                    Ok(Some((Box::new(section), *length)))
+                }
+                // Older archives have a layer once, and links to it.
+                Some(Piece::Link(to)) if !matches!(index.get(to), Some(Piece::Link(_))) => self.find(to),
+                _ => Ok(None),
+            },
+        }
+    }
+
+    /// Whether there is such a file.
+    pub fn has(&self, name: &Path) -> Result<bool> {
+        Ok(self.find(name)?.is_some())
+    }
+
+    /// Returns the content of a small file.
+    pub fn text(&self, name: &Path) -> Result<Vec<u8>> {
+        let (file, length) = self.file(name)?;
+        if length > LARGEST_TEXT {
+            bail!(self.mistake(format!("{} is too large to be JSON", name.display())));
+        }
+        let mut text = Vec::new();
+        file.take(LARGEST_TEXT)
+            .read_to_end(&mut text)
+            .with_context(|| format!("reading {} of {}", name.display(), self.place.display()))?;
+        Ok(text)
+    }
+}
+
+/// Returns a tar file that is not compressed; a compressed one is unpacked into a temporary file.
+fn plain(mut file: File) -> io::Result<File> {
+    if !compressed::is_compressed(&mut file)? {
+        return Ok(file);
+    }
+    let mut unpacked = tempfile::tempfile()?;
+    io::copy(&mut compressed::open(file)?, &mut unpacked)?;
+    unpacked.rewind()?;
+    Ok(unpacked)
+}
+
+fn index(file: &File) -> io::Result<BTreeMap<PathBuf, Piece>> {
+    let mut index = BTreeMap::new();
+    let length = file.metadata()?.len();
+    let mut archive = Archive::new(file);
+    for entry in archive.entries_with_seek()? {
+        let entry = entry?;
+        let name = entry.path()?.into_owned();
+        let piece = match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous => Piece::At {
+                offset: entry.raw_file_position(),
+                length: entry.size(),
+            },
+            EntryType::Symlink | EntryType::Link => {
+                let to = entry.link_name()?.unwrap_or_default().into_owned();
+                let from = match entry.header().entry_type() {
+                    EntryType::Symlink => name.parent().unwrap_or(Path::new("")),
+                    _ => Path::new(""),
+                };
+                Piece::Link(normal(&from.join(to)))
+            }
+            _ => continue,
+        };
+        if let Piece::At { offset, length: own } = piece
+            && offset.saturating_add(own) > length
+        {
+            let name = name.display();
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                format!("{name} is not whole"),
+            ));
+        }
+        index.insert(normal(&name), piece);
+    }
+    Ok(index)
+}
+
+/// Returns a path of an archive without `.` and `..`. It is a name in the archive, and never one of this machine.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => normal.push(name),
+            Component::ParentDir => {
+                normal.pop();
+            }
+            _ => {}
+        }
+    }
+    normal
+}
+
+/// A part of a file.
+struct Section<'a> {
+    file: &'a File,
+    offset: u64,
+    left: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let length = self.file.read_at(&mut buffer[..most], self.offset)?;
+        self.offset += length as u64;
+        self.left -= length as u64;
+        Ok(length)
+    }
+}
