@@ -61,7 +61,7 @@ check: host-packages
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
-	shellcheck .ci/run scripts/*
+	shellcheck .ci/run scripts/* examples/container/make-image examples/container/site/about
 	scripts/check-dependencies
 	scripts/check-units
 

@@ -99,7 +99,7 @@ impl TarFile {
         let has = |path: &&str| root.metadata(Path::new(path)).is_ok_and(|found| found.is_file());
         let missing: Vec<_> = NEEDED
             .iter()
-            .filter(|(places, _)| !places.iter().any(|path| has(path)))
+            .filter(|(places, _)| !places.iter().any(has))
             .map(|(_, what)| format!("\n  {what}"))
             .collect();
         if !missing.is_empty() {

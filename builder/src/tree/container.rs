@@ -1,5 +1,5 @@
-//! Accounts for a container's numbers: systemd starts nothing as a number that has no account (systemd.exec(5), `User=`),
-//! and looks for it in the system's files, not in the container's.
+//! Accounts for a container's numbers: for `User=`, systemd asks for home and shell too, so a number needs an account
+//! (systemd: `get_fixed_user()`), and it looks in the system's files, not in the container's.
 
 use std::fs;
 use std::io::ErrorKind;
