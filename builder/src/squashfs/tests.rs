@@ -446,7 +446,7 @@ fn blocks_of_earlier_images_are_not_compressed_again() {
     fs::create_dir(&tree).unwrap();
     for number in 0..40_usize {
         let content: Vec<u8> = (0..300_000 + number)
-            .map(|at| (at * at * (number + 7) >> 7) as u8)
+            .map(|at| ((at * at * (number + 7)) >> 7) as u8)
             .collect();
         fs::write(tree.join(format!("{number:02}")), content).unwrap();
     }
