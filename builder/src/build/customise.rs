@@ -1,7 +1,8 @@
 //! What a blueprint makes of a tree of packages: accounts, files, what scripts do, services.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use genpack_spec::layout;
@@ -65,7 +66,8 @@ fn run_scripts(
     keys: &Keys,
     root: &Path,
     work: &Path,
-) -> Result<std::path::PathBuf> {
+) -> Result<PathBuf> {
+    let begun = SystemTime::now();
     let part = if request.has_build_tree() {
         Part::Build
     } else {
@@ -91,6 +93,8 @@ fn run_scripts(
     if part == Part::Build {
         changes.check_for(&build, root)?;
     }
+    // A kept layer must not tell when it was made.
+    tree::settle_times(&build, begun, keys.epoch)?;
     let draft = request.cache.draft()?;
     let layer = draft.path().join("layer");
     fs::create_dir(&layer)?;

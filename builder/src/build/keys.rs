@@ -26,6 +26,8 @@ pub struct Keys {
     pub layer: String,
     /// The finished image.
     pub image: String,
+    /// The moment that the image stands for, in seconds since 1970.
+    pub epoch: u32,
 }
 
 /// Returns the name of one part of a source.
@@ -87,9 +89,12 @@ impl Keys {
         image.add("arch", &request.arch.genpack)?;
         image.add("profile", &request.profile)?;
         image.add("blueprint", &request.blueprint)?;
+        // The manifest has its hash, and that of a remark, too.
+        image.add("blueprint's file", &of_file(&request.blueprint_file)?)?;
         Ok(Keys {
             layer,
             image: short(&image.0),
+            epoch,
         })
     }
 }
