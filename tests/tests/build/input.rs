@@ -38,7 +38,7 @@ fn a_mistake_in_the_blueprint_is_shown_where_it_stands() {
         (
             "{\n  name: 'web',\n  persist: ['srv'],\n}",
             "genpack.json5:3:13]",
-            "is not an absolute path",
+            "nor the path of a folder, which begins with",
         ),
         (
             "{\n  name: 'web',\n  persist: 'some',\n}",
