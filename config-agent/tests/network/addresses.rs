@@ -55,7 +55,7 @@ fn dhcp_brings_address_route_and_name_server() {
     assert_eq!(link.gateways, ["10.77.0.1".parse::<std::net::IpAddr>().unwrap()]);
     assert!(link.problems.is_empty(), "{:?}", link.problems);
     assert_eq!(report.dns, ["10.77.0.1".parse::<std::net::IpAddr>().unwrap()]);
-    let resolv = fs::read_to_string(world.run_dir().join("resolv.conf")).unwrap();
+    let resolv = fs::read_to_string(world.run_dir().join("resolver/resolv.conf")).unwrap();
     assert!(
         resolv.contains("nameserver 10.77.0.1\nsearch test.lan\n"),
         "{resolv}"
@@ -161,7 +161,7 @@ fn static_addresses_and_gateways_of_both_families() {
     assert_eq!(world.default_routes("6")[0].0, "fd77::1");
     let info = world.ipv4_info();
     assert_eq!(info["valid_life_time"], u32::MAX, "a static address has no end");
-    let resolv = fs::read_to_string(world.run_dir().join("resolv.conf")).unwrap();
+    let resolv = fs::read_to_string(world.run_dir().join("resolver/resolv.conf")).unwrap();
     assert!(resolv.ends_with("nameserver 192.0.2.53\n"), "{resolv}");
 }
 

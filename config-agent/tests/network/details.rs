@@ -28,7 +28,7 @@ fn mtu_and_mac_are_put_back_when_the_settings_no_longer_ask() {
         world.run_dir().join("leases/02:00:00:00:77:02.json").exists(),
         "a lease is kept under the port's own address"
     );
-    let resolv = fs::read_to_string(world.run_dir().join("resolv.conf")).unwrap();
+    let resolv = fs::read_to_string(world.run_dir().join("resolver/resolv.conf")).unwrap();
     assert!(resolv.ends_with("search example.org\n"), "{resolv}");
 
     // In another life the section of the port's own address still holds, and nothing is done twice.

@@ -21,7 +21,7 @@ fn has_server(report: &RunReport, address: &str) -> bool {
 }
 
 fn resolv(world: &World) -> String {
-    fs::read_to_string(world.run_dir().join("resolv.conf")).unwrap_or_default()
+    fs::read_to_string(world.run_dir().join("resolver/resolv.conf")).unwrap_or_default()
 }
 
 /// Waits until the resolver's data ends like this: each option of a router is a message of its own.
