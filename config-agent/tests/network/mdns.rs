@@ -241,9 +241,11 @@ fn avahi_follows_the_addresses_of_the_device() {
     let mut agent = world.agent(&[]);
     let avahi = Avahi::start(&world, &world.server, "pantry");
     world.await_report("name", |report| named(report, "kitchen.local"));
-    assert_eq!(
-        avahi.resolve(&["-4", "-n", "kitchen.local"]),
-        "kitchen.local\t10.77.0.9"
+    let address = avahi.resolve(&["-4", "-n", "kitchen.local"]);
+    // The rescue address may be there already, and Avahi takes either.
+    assert!(
+        address == "kitchen.local\t10.77.0.9" || address.starts_with("kitchen.local\t169.254."),
+        "{address}"
     );
     assert_eq!(avahi.resolve(&["-a", "10.77.0.9"]), "10.77.0.9\tkitchen.local");
     let link_local = avahi.resolve(&["-6", "-n", "kitchen.local"]);
@@ -379,7 +381,9 @@ fn a_bridge_has_the_name_and_its_ports_do_not() {
         "br0: this device is found as kitchen.local",
         1,
     );
-    assert_eq!(drill(&world, "kitchen.local A").unwrap(), ["A 10.77.0.9"]);
+    // A question that comes while the agent announces its name may go without an answer.
+    let answer = (0..5).find_map(|_| drill(&world, "kitchen.local A"));
+    assert_eq!(answer.unwrap(), ["A 10.77.0.9"]);
     let log = fs::read_to_string(world.path("agent.log")).unwrap();
     assert!(!log.contains("eth0: this device is found"), "{log}");
 }
