@@ -1,7 +1,7 @@
 //! SHA-256 of texts and files, in hexadecimal.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -18,14 +18,22 @@ pub fn bytes(bytes: &[u8]) -> String {
 
 /// Returns the hash of a file's content.
 pub fn file(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    copy(&mut File::open(path)?, &mut io::sink()).map(|(_, hash)| hash)
+}
+
+/// Copies everything, and returns how many bytes that were, and their hash.
+pub fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<(u64, String)> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hex(&hasher.finalize())),
-            length => hasher.update(&buffer[..length]),
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((bytes, hex(&hasher.finalize())));
         }
+        bytes += count as u64;
+        hasher.update(&buffer[..count]);
+        to.write_all(&buffer[..count])?;
     }
 }
 

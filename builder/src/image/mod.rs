@@ -16,7 +16,6 @@ use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::layout::card::SYSTEM_IMG;
 use mbrman::MBR;
-use sha2::{Digest, Sha256};
 
 use crate::blueprint::InputError;
 use crate::hash;
@@ -206,29 +205,13 @@ fn read_card(mut file: File, path: &Path) -> Result<(CardContent, tempfile::Name
                 }
                 false => Box::new(io::sink()),
             };
-            let read = copy_hashing(&mut entry.to_file(), &mut target);
-            let found = read.with_context(|| format!("reading {inside} of {}", path.display()))?;
-            card.files.insert(inside, found);
+            let read = hash::copy(&mut entry.to_file(), &mut target);
+            let (bytes, sha256) = read.with_context(|| format!("reading {inside} of {}", path.display()))?;
+            card.files.insert(inside, CardFile { bytes, sha256 });
         }
     }
     if card.slot.is_empty() {
         bail!(no_card());
     }
     Ok((card, copy))
-}
-
-fn copy_hashing(from: &mut impl Read, to: &mut impl Write) -> io::Result<CardFile> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 128 << 10];
-    let mut bytes = 0;
-    loop {
-        let count = from.read(&mut buffer)?;
-        if count == 0 {
-            let sha256 = hash::hex(&hasher.finalize());
-            return Ok(CardFile { bytes, sha256 });
-        }
-        bytes += count as u64;
-        hasher.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
-    }
 }

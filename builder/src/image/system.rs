@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use backhand::{FilesystemReader, InnerNode, SquashfsFileReader};
 use genpack_spec::image::{SUPERBLOCK_BYTES, check_superblock};
-use sha2::{Digest, Sha256};
 
 use crate::hash;
 
@@ -136,18 +135,10 @@ impl System {
         let Some(file) = self.file(path) else {
             bail!("the system image has no file /{}", path.display());
         };
-        let mut reader = self.reader.file(file).reader();
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 128 << 10];
-        loop {
-            let count = reader
-                .read(&mut buffer)
-                .with_context(|| format!("reading /{} of the system image", path.display()))?;
-            if count == 0 {
-                return Ok(hash::hex(&hasher.finalize()));
-            }
-            hasher.update(&buffer[..count]);
-        }
+        let hashed = hash::copy(&mut self.reader.file(file).reader(), &mut io::sink());
+        let (_, sha256) =
+            hashed.with_context(|| format!("reading /{} of the system image", path.display()))?;
+        Ok(sha256)
     }
 
     fn file(&self, path: &Path) -> Option<&SquashfsFileReader> {
