@@ -1,15 +1,13 @@
 //! What each stage's result depends on, as one name for each. Equal names stand for equal results.
 
 use std::fmt::Write;
-use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::Request;
+use super::folder::{self, FolderFile};
 use crate::blueprint::FILES_DIR;
 use crate::hash;
 use crate::source::{Part, Source};
@@ -119,42 +117,16 @@ fn of_file(path: &Path) -> Result<String> {
 
 /// Returns a text that changes with every file below `folder`, which need not exist: names, content, modes, targets of links.
 fn of_folder(folder: &Path) -> Result<String> {
-    let mut lines = Vec::new();
-    let mut todo = vec![folder.to_path_buf()];
-    while let Some(current) = todo.pop() {
-        let entries = match fs::read_dir(&current) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries.with_context(|| format!("reading {}", current.display()))?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let path = entry.path();
-            let metadata = entry
-                .metadata()
-                .with_context(|| format!("reading {}", path.display()))?;
-            let what = if metadata.is_dir() {
-                todo.push(path.clone());
-                "folder".to_string()
-            } else if metadata.is_symlink() {
-                format!("link to {:?}", fs::read_link(&path)?)
-            } else if metadata.is_file() {
-                of_file(&path)?
-            } else {
-                "neither".to_string()
-            };
-            let name = path.strip_prefix(folder).unwrap_or(&path);
-            lines.push(format!(
-                "{name:?} {:o} {what}",
-                metadata.permissions().mode() & 0o7777
-            ));
-        }
-    }
-    lines.sort();
+    let line = |(path, file): (PathBuf, FolderFile)| format!("{path:?} {:o} {:?}", file.mode, file.content);
+    let lines: Vec<_> = folder::read(folder)?.into_iter().map(line).collect();
     Ok(hash::text(&lines.join("\n")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use genpack_spec::image::ImageInfo;
 use serde::Serialize;
 
 use super::Request;
+use super::folder::{self, Content, FolderFile};
 use crate::blueprint::{FILES_DIR, Profile};
 use crate::hash;
 use crate::source::{InstalledPackage, Origin};
@@ -107,30 +107,13 @@ pub fn write(
 
 /// Returns the hash of every file below `folder`, which need not exist.
 fn hashes(folder: &Path) -> Result<BTreeMap<String, String>> {
-    let mut hashes = BTreeMap::new();
-    let mut todo = vec![folder.to_path_buf()];
-    while let Some(current) = todo.pop() {
-        let entries = match fs::read_dir(&current) {
-            Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            entries => entries.with_context(|| format!("reading {}", current.display()))?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let (path, kind) = (entry.path(), entry.file_type()?);
-            if kind.is_dir() {
-                todo.push(path);
-                continue;
-            }
-            let value = if kind.is_symlink() {
-                format!("link to {}", fs::read_link(&path)?.display())
-            } else {
-                hash::file(&path).with_context(|| format!("hashing {}", path.display()))?
-            };
-            let name = path.strip_prefix(folder).unwrap_or(&path);
-            hashes.insert(name.display().to_string(), value);
-        }
-    }
-    Ok(hashes)
+    let named = |(path, file): (PathBuf, FolderFile)| match file.content {
+        Content::Folder => None,
+        Content::Link(to) => Some((path.display().to_string(), format!("link to {}", to.display()))),
+        Content::File(hash) => Some((path.display().to_string(), hash)),
+        Content::Other => None,
+    };
+    Ok(folder::read(folder)?.into_iter().filter_map(named).collect())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod card;
 pub mod command;
 mod customise;
 mod disk;
+mod folder;
 mod keys;
 mod manifest;
 mod parts;
