@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::database::Database;
+use crate::tree::links::{self, Place};
 
-/// As the kernel's limit on links in one path (path_resolution(7)).
-const MOST_LINKS: usize = 40;
 /// Where a shell looks for commands.
 const COMMAND_FOLDERS: [&str; 4] = ["usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin"];
 
@@ -130,36 +129,13 @@ impl Listing {
     /// Follows a path, absolute or relative to the tree, to its end. Returns the links on the way and what is there; nothing
     /// when it leads nowhere.
     pub fn follow(&self, path: &Path) -> Option<Vec<PathBuf>> {
-        let mut way = Vec::new();
-        let mut at = PathBuf::new();
-        let mut todo: Vec<_> = path
-            .components()
-            .rev()
-            .map(|part| part.as_os_str().to_os_string())
-            .collect();
-        while let Some(part) = todo.pop() {
-            match Path::new(&part).components().next() {
-                Some(Component::RootDir) => at = PathBuf::new(),
-                Some(Component::ParentDir) => {
-                    at.pop();
-                }
-                Some(Component::Normal(name)) => {
-                    let next = at.join(name);
-                    match self.entries.get(&next)? {
-                        Kind::Link(to) => {
-                            if way.len() == MOST_LINKS {
-                                return None;
-                            }
-                            way.push(next);
-                            todo.extend(to.components().rev().map(|part| part.as_os_str().to_os_string()));
-                        }
-                        _ => at = next,
-                    }
-                }
-                _ => {}
-            }
-        }
-        way.push(at);
+        let look = |place: &Path| match self.entries.get(place) {
+            None => Place::Nowhere,
+            Some(Kind::Link(to)) => Place::Link(to.clone()),
+            Some(_) => Place::End,
+        };
+        let (mut way, end) = links::follow(path, look).ok()?;
+        way.push(end);
         Some(way)
     }
 

@@ -3,9 +3,11 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+
+use super::links::{self, Place};
 
 /// Copies everything in `from` over the tree at `root`. Modes and links are kept, everything belongs to root, and a
 /// folder that the tree has keeps its mode. A link of the tree to a folder, such as `/lib`, is followed inside the
@@ -81,40 +83,13 @@ fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777))
 }
 
-/// Returns where `relative` is on the developer's disk, following links of the tree as the running system would:
-/// an absolute link begins at the tree's root, and `..` does not leave it.
+/// Returns where `relative` is on the developer's disk, following links of the tree as the running system would.
 fn resolve(root: &Path, relative: &Path) -> Result<PathBuf> {
-    const MOST_LINKS: usize = 40;
-    let mut links = 0;
-    let mut inside = PathBuf::new();
-    let mut todo: Vec<_> = relative
-        .components()
-        .rev()
-        .map(|c| c.as_os_str().to_os_string())
-        .collect();
-    while let Some(part) = todo.pop() {
-        match Path::new(&part).components().next() {
-            Some(Component::ParentDir) => {
-                inside.pop();
-            }
-            Some(Component::RootDir) => inside.clear(),
-            Some(Component::Normal(name)) => {
-                let place = root.join(&inside).join(name);
-                match fs::read_link(&place) {
-                    Ok(to) => {
-                        links += 1;
-                        if links > MOST_LINKS {
-                            bail!("/{} of the system is a link to itself", relative.display());
-                        }
-                        todo.extend(to.components().rev().map(|c| c.as_os_str().to_os_string()));
-                    }
-                    Err(_) => inside.push(name),
-                }
-            }
-            _ => {}
-        }
+    let look = |place: &Path| fs::read_link(root.join(place)).map_or(Place::End, Place::Link);
+    match links::follow(relative, look) {
+        Ok((_, inside)) => Ok(root.join(inside)),
+        Err(_) => bail!("/{} of the system is a link to itself", relative.display()),
     }
-    Ok(root.join(inside))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod elf;
 mod facts;
 mod finish;
 mod fsck;
+pub mod links;
 mod merge;
 mod persist;
 pub mod scripts;
