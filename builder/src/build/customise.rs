@@ -9,7 +9,7 @@ use genpack_spec::layout;
 
 use super::keys::Keys;
 use super::{Request, parts};
-use crate::blueprint::FILES_DIR;
+use crate::blueprint::{BUILD_SCRIPTS_DIR, FILES_DIR};
 use crate::cache::Kind;
 use crate::progress::Stage;
 use crate::source::{Part, Source};
@@ -26,7 +26,7 @@ pub fn customise(
     work: &Path,
     stage: &Stage,
 ) -> Result<()> {
-    let scripts = scripts::find(&request.folder.join(FILES_DIR).join(scripts::BUILD_D))?;
+    let scripts = scripts::find(&request.folder.join(FILES_DIR).join(BUILD_SCRIPTS_DIR))?;
     prepare(request, root)?;
     if !scripts.is_empty() || !request.blueprint.setup_commands.is_empty() {
         let layer = match request.cache.find(Kind::Layers, &keys.layer) {
@@ -52,7 +52,7 @@ fn prepare(request: &Request, root: &Path) -> Result<()> {
     tree::lend_numbers(root)?;
     let files = request.folder.join(FILES_DIR);
     if files.is_dir() {
-        tree::merge_without(&files, root, Path::new(scripts::BUILD_D))?;
+        tree::merge_without(&files, root, Path::new(BUILD_SCRIPTS_DIR))?;
     }
     Ok(())
 }
@@ -81,7 +81,7 @@ fn run_scripts(
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    let folder = request.folder.join(FILES_DIR).join(scripts::BUILD_D);
+    let folder = request.folder.join(FILES_DIR).join(BUILD_SCRIPTS_DIR);
     scripts::run(
         &build,
         &folder,

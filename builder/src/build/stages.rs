@@ -15,7 +15,7 @@ use super::disk::{self, Parts};
 use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
 use super::{Request, customise, parts, product};
-use crate::blueprint::{Base, FILES_DIR, InputError, Output};
+use crate::blueprint::{BUILD_SCRIPTS_DIR, Base, FILES_DIR, InputError, Output};
 use crate::cache::Kind;
 use crate::lock::{LOCK_FILE, Lock};
 use crate::packages::{self, Contents};
@@ -23,7 +23,7 @@ use crate::progress::{Progress, Stage};
 use crate::source::{InstalledPackage, KernelFiles, Part, Source};
 use crate::squashfs::Blocks;
 use crate::tools::Tools;
-use crate::tree::scripts::{self, BUILD_D};
+use crate::tree::scripts;
 use crate::{command, initramfs, sbom, sparse, squashfs, tree};
 
 /// The stages in their order, as the developer sees them.
@@ -41,7 +41,7 @@ pub fn plan(request: &Request) -> Vec<String> {
         customise.push(format!("{FILES_DIR}/"));
     }
     // What is no script is an error of the stage itself.
-    let scripts = scripts::find(&files.join(BUILD_D)).map_or(0, |scripts| scripts.len());
+    let scripts = scripts::find(&files.join(BUILD_SCRIPTS_DIR)).map_or(0, |scripts| scripts.len());
     customise.extend(counted(scripts, "script"));
     customise.extend(counted(blueprint.setup_commands.len(), "setup command"));
     customise.extend(counted(

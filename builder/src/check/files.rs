@@ -3,11 +3,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Findings;
 use crate::blueprint::{BUILD_SCRIPTS_DIR, Blueprint, Problem};
+use crate::tree::scripts::Runner;
 
 /// Files that the device writes itself, with the reason.
 const WRITTEN_BY_THE_DEVICE: [(&str, &str); 4] = [
@@ -133,9 +133,7 @@ impl Check<'_> {
         match fs::metadata(path) {
             Err(error) => self.mistake(path, &format!("it can't be read: {error}")),
             Ok(metadata) => {
-                let executable = metadata.permissions().mode() & 0o111 != 0;
-                let known = [Some(OsStr::new("sh")), Some(OsStr::new("py"))].contains(&path.extension());
-                if !executable && !known {
+                if Runner::of(path, &metadata).is_none() {
                     self.mistake(
                         path,
                         "nothing says how to run it; make it executable, or call it .sh or .py",

@@ -8,10 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::chroot::{Account, Chroot};
 use super::merge;
-use crate::blueprint::InputError;
-
-/// The folder of scripts, below `files/` and, while they run, in the system.
-pub const BUILD_D: &str = "build.d";
+use crate::blueprint::{BUILD_SCRIPTS_DIR, InputError};
 
 /// One script of `files/build.d/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +17,28 @@ pub struct Script {
     path: PathBuf,
     /// The user that it runs as; root when there is none.
     user: Option<String>,
-    /// The program that reads it; none when it is itself one.
-    interpreter: Option<&'static str>,
+    runner: Runner,
+}
+
+/// What runs a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// The kernel: it is executable.
+    Kernel,
+    /// This program of the system reads it.
+    Program(&'static str),
+}
+
+impl Runner {
+    /// Returns what runs the file at `path`; nothing says how to run it when there is none.
+    pub fn of(path: &Path, metadata: &fs::Metadata) -> Option<Runner> {
+        match path.extension().and_then(|ending| ending.to_str()) {
+            _ if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => Some(Runner::Kernel),
+            Some("sh") => Some(Runner::Program("/bin/sh")),
+            Some("py") => Some(Runner::Program("/usr/bin/python3")),
+            _ => None,
+        }
+    }
 }
 
 /// Returns the scripts in `folder`, in the order in which they run: by name, those of a sub-folder where its name stands.
@@ -40,7 +57,7 @@ pub fn find(folder: &Path) -> Result<Vec<Script>> {
             let relative = Path::new(&name).join(file);
             if path.is_dir() {
                 bail!(InputError::plain(format!(
-                    "{} is a folder in a user's folder; scripts are files in files/{BUILD_D} or files/{BUILD_D}/USER",
+                    "{} is a folder in a user's folder; scripts are files in files/{BUILD_SCRIPTS_DIR} or files/{BUILD_SCRIPTS_DIR}/USER",
                     path.display()
                 )));
             }
@@ -52,20 +69,17 @@ pub fn find(folder: &Path) -> Result<Vec<Script>> {
 
 fn script(relative: &Path, path: &Path, user: Option<&str>) -> Result<Script> {
     let metadata = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
-    let interpreter = match path.extension().and_then(|ending| ending.to_str()) {
-        _ if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 => None,
-        Some("sh") => Some("/bin/sh"),
-        Some("py") => Some("/usr/bin/python3"),
-        _ => bail!(InputError::plain(format!(
+    let Some(runner) = Runner::of(path, &metadata) else {
+        bail!(InputError::plain(format!(
             "{} can't be run: it is neither executable nor does its name end in .sh or .py; run: chmod +x {}",
             path.display(),
             path.display()
-        ))),
+        )));
     };
     Ok(Script {
         path: relative.to_path_buf(),
         user: user.map(String::from),
-        interpreter,
+        runner,
     })
 }
 
@@ -98,10 +112,10 @@ pub fn run(
     environment: &[(&str, &str)],
 ) -> Result<()> {
     let chroot = Chroot::enter(root)?;
-    let inside = root.join(BUILD_D);
+    let inside = root.join(BUILD_SCRIPTS_DIR);
     if !scripts.is_empty() {
         if fs::symlink_metadata(&inside).is_ok() {
-            bail!("the system has a /{BUILD_D}, where scripts lie while they run");
+            bail!("the system has a /{BUILD_SCRIPTS_DIR}, where scripts lie while they run");
         }
         fs::create_dir(&inside)?;
         fs::set_permissions(&inside, fs::Permissions::from_mode(0o755))?;
@@ -117,10 +131,10 @@ pub fn run(
             fs::set_permissions(inside.join(path), fs::Permissions::from_mode(0o755))?;
         }
         run_script(&chroot, root, script, environment)
-            .with_context(|| format!("running files/{BUILD_D}/{}", script.path.display()))?;
+            .with_context(|| format!("running files/{BUILD_SCRIPTS_DIR}/{}", script.path.display()))?;
     }
     if !scripts.is_empty() {
-        fs::remove_dir_all(&inside).with_context(|| format!("removing /{BUILD_D}"))?;
+        fs::remove_dir_all(&inside).with_context(|| format!("removing /{BUILD_SCRIPTS_DIR}"))?;
     }
     for command in commands {
         chroot
@@ -131,11 +145,11 @@ pub fn run(
 }
 
 fn run_script(chroot: &Chroot, root: &Path, script: &Script, environment: &[(&str, &str)]) -> Result<()> {
-    let path = Path::new("/").join(BUILD_D).join(&script.path);
+    let path = Path::new("/").join(BUILD_SCRIPTS_DIR).join(&script.path);
     let path = path.to_str().context("the script's name is not UTF-8")?;
-    let (program, arguments) = match script.interpreter {
-        Some(interpreter) => (interpreter, vec![path]),
-        None => (path, Vec::new()),
+    let (program, arguments) = match script.runner {
+        Runner::Program(program) => (program, vec![path]),
+        Runner::Kernel => (path, Vec::new()),
     };
     match &script.user {
         None => chroot.run(program, &arguments, environment),
@@ -175,19 +189,18 @@ mod tests {
         let found: Vec<_> = find(dir.path())
             .unwrap()
             .into_iter()
-            .map(|s| (s.path.display().to_string(), s.user, s.interpreter))
+            .map(|s| (s.path.display().to_string(), s.user, s.runner))
             .collect();
-        let want = |path: &str, user: Option<&str>, interpreter| {
-            (path.to_string(), user.map(String::from), interpreter)
-        };
+        let want =
+            |path: &str, user: Option<&str>, runner| (path.to_string(), user.map(String::from), runner);
         assert_eq!(
             found,
             [
-                want("10-a", None, None),
-                want("20-b.sh", None, Some("/bin/sh")),
-                want("Z.py", None, Some("/usr/bin/python3")),
-                want("op/1.py", Some("op"), Some("/usr/bin/python3")),
-                want("zz.sh", None, None),
+                want("10-a", None, Runner::Kernel),
+                want("20-b.sh", None, Runner::Program("/bin/sh")),
+                want("Z.py", None, Runner::Program("/usr/bin/python3")),
+                want("op/1.py", Some("op"), Runner::Program("/usr/bin/python3")),
+                want("zz.sh", None, Runner::Kernel),
             ]
         );
         assert!(find(&dir.path().join("nowhere")).unwrap().is_empty());
