@@ -15,6 +15,7 @@ pub mod image;
 pub mod initramfs;
 pub mod inspect;
 pub mod install_dirs;
+pub mod limit;
 pub mod lock;
 pub mod packages;
 pub mod progress;

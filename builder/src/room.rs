@@ -1,10 +1,14 @@
 //! Room on disks, and which one it was that is full.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
 const MB: u64 = 1_000_000;
+/// Bytes of a unit of `st_blocks` (stat(2)).
+const BLOCK: u64 = 512;
 
 /// Returns how many bytes can be written to a folder that exists or will; nothing when that is not known.
 pub fn left(folder: &Path) -> Option<u64> {
@@ -12,8 +16,23 @@ pub fn left(folder: &Path) -> Option<u64> {
     Some(disk.blocks_available() * disk.fragment_size())
 }
 
-/// Returns, as text, the folders where a build writes that have less room left than one needs, and how to name others.
-pub fn shortage(work: &Path, cache: &Path, products: &Path) -> String {
+/// Returns the bytes that a file, or a folder with all in it, takes on disk.
+pub fn taken(path: &Path) -> u64 {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return 0;
+    };
+    let below = if metadata.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| taken(&entry.path())).sum()
+    } else {
+        0
+    };
+    metadata.blocks() * BLOCK + below
+}
+
+/// Returns, as text, the folders where a build writes that have less room left than one needs, and how to name others; nothing when each has
+/// enough.
+pub fn shortage(work: &Path, cache: &Path, products: &Path) -> Option<String> {
     let above = |path: &Path| path.parent().unwrap_or(path).to_path_buf();
     let places = [
         (above(work), 2000, "TMPDIR names another one"),
@@ -29,9 +48,5 @@ pub fn shortage(work: &Path, cache: &Path, products: &Path) -> String {
         })
     });
     let short: Vec<_> = short.collect();
-    if short.is_empty() {
-        "a disk was full for a moment".into()
-    } else {
-        short.join("\n  ")
-    }
+    (!short.is_empty()).then(|| short.join("\n  "))
 }

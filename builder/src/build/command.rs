@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,8 +10,8 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use super::targets::TargetArguments;
-use super::{Request, Target, temporary_folder};
-use crate::blueprint::InputError;
+use super::{Request, Target, Workplace, temporary_folder};
+use crate::blueprint::{Base, InputError};
 use crate::cache::Kind;
 use crate::draft::Draft;
 use crate::source::apt;
@@ -168,12 +169,26 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     sandbox::begin();
     let mut request = Request::prepare(&arguments.folder, &arguments.target.one()?)?;
     request.locked = arguments.locked;
-    match super::run(&request, &arguments.work, &arguments.products) {
-        Err(error) if command::is_disk_full(&format!("{error:#}")) => Err(error.context(room::shortage(
-            &arguments.work,
-            request.cache.folder(),
-            &arguments.products,
-        ))),
+    let (work, products) = (&arguments.work, &arguments.products);
+    let shortage = || room::shortage(work, request.cache.folder(), products);
+    let is_full = |error: &anyhow::Error| command::is_disk_full(&format!("{error:#}"));
+    // Debian's packages have none; what comes from elsewhere may.
+    let user_attributes = !matches!(request.blueprint.base, Base::Debian { .. });
+    let place = Workplace::in_memory(work, user_attributes)?;
+    let outcome = match super::run(&request, &place, products) {
+        Err(error) if place.is_in_memory() && is_full(&error) && shortage().is_none() => {
+            eprintln!("the memory for this build is full; it begins again on disk");
+            for product in fs::read_dir(products)? {
+                fs::remove_file(product?.path())?;
+            }
+            super::run(&request, &place.leave_memory()?, products)
+        }
+        outcome => outcome,
+    };
+    match outcome {
+        Err(error) if is_full(&error) => {
+            Err(error.context(shortage().unwrap_or_else(|| "a disk was full for a moment".into())))
+        }
         outcome => outcome.map(|()| ExitCode::SUCCESS),
     }
 }

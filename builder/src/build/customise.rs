@@ -8,22 +8,23 @@ use anyhow::{Context, Result};
 use genpack_spec::layout;
 
 use super::keys::Keys;
-use super::{Request, parts};
+use super::parts::Parts;
+use super::{Request, Workplace};
 use crate::blueprint::{BUILD_SCRIPTS_DIR, FILES_DIR};
 use crate::cache::Kind;
 use crate::progress::Stage;
-use crate::source::{Part, Source};
+use crate::source::Part;
 use crate::tree::{self, changes, scripts};
 
-/// Customises the tree at `root`; `work` is a folder for another tree, where scripts run.
+/// Customises the tree at `root`. Scripts run in another tree, in a folder of `place`.
 ///
 /// The order is genpack's: groups, users, `files/`, `files/build.d/`, setup commands, services.
 pub fn customise(
     request: &Request,
-    source: &dyn Source,
+    parts: &Parts,
     keys: &Keys,
     root: &Path,
-    work: &Path,
+    place: &Workplace,
     stage: &Stage,
 ) -> Result<()> {
     let scripts = scripts::find(&request.folder.join(FILES_DIR).join(BUILD_SCRIPTS_DIR))?;
@@ -34,7 +35,7 @@ pub fn customise(
                 stage.note("what the scripts did: from the cache");
                 layer
             }
-            None => run_scripts(request, source, &scripts, keys, root, work)?,
+            None => run_scripts(request, parts, &scripts, keys, root, place)?,
         };
         changes::apply(&layer, root)?;
         tree::renew_library_cache(root)?;
@@ -61,11 +62,11 @@ fn prepare(request: &Request, root: &Path) -> Result<()> {
 /// the layer of what they did.
 fn run_scripts(
     request: &Request,
-    source: &dyn Source,
+    parts: &Parts,
     scripts: &[scripts::Script],
     keys: &Keys,
     root: &Path,
-    work: &Path,
+    place: &Workplace,
 ) -> Result<PathBuf> {
     let begun = SystemTime::now();
     let part = if request.has_build_tree() {
@@ -73,7 +74,7 @@ fn run_scripts(
     } else {
         Part::System
     };
-    let build = parts::unpack(&request.cache, source, part, &work.join("build"))?;
+    let build = parts.unpack(part, &place.scripts().join("build"))?;
     prepare(request, &build)?;
     let before = changes::Snapshot::of(&build)?;
     let environment = request.environment();

@@ -24,7 +24,7 @@ use crate::tools::Tools;
 const LARGEST_FILE: u64 = u32::MAX as u64;
 
 /// What goes onto the card.
-pub struct Parts {
+pub struct OnCard {
     /// The kernel.
     pub vmlinuz: PathBuf,
     /// The initramfs.
@@ -53,7 +53,7 @@ pub fn check_size(bytes: u64) -> Result<()> {
 /// Writes the disk image to `output` and returns the sizes and hashes of what is on it and of itself.
 pub fn write(
     request: &Request,
-    parts: &Parts,
+    on_card: &OnCard,
     tools: &Tools,
     epoch: u32,
     output: &Path,
@@ -62,9 +62,9 @@ pub fn write(
     let slot = Slot::A;
     let name = request.blueprint.name.to_string();
     let mut measured = vec![
-        OutputFile::of(VMLINUZ, &parts.vmlinuz)?,
-        OutputFile::of(INITRAMFS, &parts.initramfs)?,
-        OutputFile::of(SYSTEM_IMG, &parts.system)?,
+        OutputFile::of(VMLINUZ, &on_card.vmlinuz)?,
+        OutputFile::of(INITRAMFS, &on_card.initramfs)?,
+        OutputFile::of(SYSTEM_IMG, &on_card.system)?,
     ];
     check_size(measured[2].bytes())?;
     let volume_id = volume_id(measured[2].sha256());
@@ -83,17 +83,20 @@ pub fn write(
         volume_id,
         volume_label: layout::BOOT_LABEL.into(),
         files: vec![
-            (SYSTEM_INI.into(), text(system_ini::template(&parts.facts))),
+            (SYSTEM_INI.into(), text(system_ini::template(&on_card.facts))),
             (
                 README_TXT.into(),
                 text(status::readme_txt(&name, request.blueprint.language)),
             ),
             (EFI_X86_64.into(), Content::Bytes(efi)),
             (GRUB_CFG.into(), text(cfg)),
-            (in_slot(VMLINUZ), Content::File(parts.vmlinuz.clone())),
-            (in_slot(INITRAMFS), Content::File(parts.initramfs.clone())),
-            (in_slot(SYSTEM_IMG), Content::File(parts.system.clone())),
-            (in_slot(FACTS), Content::Bytes(serde_json::to_vec(&parts.facts)?)),
+            (in_slot(VMLINUZ), Content::File(on_card.vmlinuz.clone())),
+            (in_slot(INITRAMFS), Content::File(on_card.initramfs.clone())),
+            (in_slot(SYSTEM_IMG), Content::File(on_card.system.clone())),
+            (
+                in_slot(FACTS),
+                Content::Bytes(serde_json::to_vec(&on_card.facts)?),
+            ),
         ],
         epoch,
         boot: Some(grub::boot_code(tools, &early)?),

@@ -8,12 +8,11 @@ use serde::Serialize;
 
 use super::Request;
 use super::folder::{self, FolderFile};
+use super::parts::Parts;
 use crate::blueprint::FILES_DIR;
 use crate::hash;
-use crate::source::{Part, Source};
+use crate::source::Part;
 
-/// Raised when the way in which parts are stripped and kept changes.
-const PART_FORMAT: u32 = 1;
 /// Raised when the way in which layers are made changes.
 const LAYER_FORMAT: u32 = 1;
 
@@ -26,11 +25,6 @@ pub struct Keys {
     pub image: String,
     /// The moment that the image stands for, in seconds since 1970.
     pub epoch: u32,
-}
-
-/// Returns the name of one part of a source.
-pub fn part(source: &dyn Source, part: Part) -> String {
-    short(&format!("{PART_FORMAT} {}", source.inputs(part)))
 }
 
 /// Returns the name of the store of an image's compressed blocks, with what all stores that may be used together begin with in
@@ -52,17 +46,14 @@ pub fn blocks(request: &Request) -> (String, String) {
 }
 
 impl Keys {
-    /// Names everything that is made of `request` and the pinned `source`, as of the moment `epoch`.
-    pub fn of(request: &Request, source: &dyn Source, epoch: u32) -> Result<Keys> {
+    /// Names everything that is made of `request` and the pinned `parts`, as of the moment `epoch`.
+    pub fn of(request: &Request, parts: &Parts, epoch: u32) -> Result<Keys> {
         let mut layer = Inputs::default();
         layer.add("format", &LAYER_FORMAT)?;
-        layer.add("system", &part(source, Part::System))?;
-        layer.add(
-            "build",
-            &request.has_build_tree().then(|| part(source, Part::Build)),
-        )?;
-        let application = source.has_application().then_some(Part::Application);
-        layer.add("application", &application.map(|part| self::part(source, part)))?;
+        layer.add("system", &parts.key(Part::System))?;
+        layer.add("build", &request.has_build_tree().then(|| parts.key(Part::Build)))?;
+        let application = parts.source.has_application().then_some(Part::Application);
+        layer.add("application", &application.map(|part| parts.key(part)))?;
         layer.add("own files", &of_folder(&request.dirs.rootfs_overlay())?)?;
         layer.add(
             "agent",
@@ -74,15 +65,15 @@ impl Keys {
         layer.add("commands", &request.blueprint.setup_commands)?;
         layer.add("environment", &request.environment())?;
         layer.add("epoch", &epoch)?;
-        let layer = short(&layer.0);
+        let layer = layer.name();
         let mut image = Inputs::default();
         image.add("genpack", &env!("CARGO_PKG_VERSION"))?;
         // While genpack is being worked on, its version says too little.
         let program = std::env::current_exe().context("finding this program")?;
         image.add("program", &of_file(&program)?)?;
         image.add("layer", &layer)?;
-        image.add("kernel", &part(source, Part::Kernel))?;
-        image.add("tools", &part(source, Part::Tools))?;
+        image.add("kernel", &parts.key(Part::Kernel))?;
+        image.add("tools", &parts.key(Part::Tools))?;
         image.add("init", &of_file(&request.dirs.init(request.arch.genpack))?)?;
         image.add("arch", &request.arch.genpack)?;
         image.add("profile", &request.profile)?;
@@ -91,32 +82,41 @@ impl Keys {
         image.add("blueprint's file", &of_file(&request.blueprint_file)?)?;
         Ok(Keys {
             layer,
-            image: short(&image.0),
+            image: image.name(),
             epoch,
         })
     }
 }
 
+/// What something depends on, by names.
 #[derive(Default)]
-struct Inputs(String);
+pub struct Inputs(String);
 
 impl Inputs {
-    fn add(&mut self, name: &str, value: &impl Serialize) -> Result<()> {
+    /// Adds what a name stands for.
+    pub fn add(&mut self, name: &str, value: &impl Serialize) -> Result<()> {
         writeln!(self.0, "{name}: {}", serde_json::to_string(value)?)?;
         Ok(())
     }
+
+    /// Returns a name for all of it.
+    pub fn name(&self) -> String {
+        short(&self.0)
+    }
 }
 
-fn short(text: &str) -> String {
+/// Returns a name for what `text` says all of.
+pub fn short(text: &str) -> String {
     hash::text(text)[..32].to_string()
 }
 
-fn of_file(path: &Path) -> Result<String> {
+/// Returns the hash of a file's content.
+pub fn of_file(path: &Path) -> Result<String> {
     hash::file(path).with_context(|| format!("hashing {}", path.display()))
 }
 
 /// Returns a text that changes with every file below `folder`, which need not exist: names, content, modes, targets of links.
-fn of_folder(folder: &Path) -> Result<String> {
+pub fn of_folder(folder: &Path) -> Result<String> {
     let line = |(path, file): (PathBuf, FolderFile)| format!("{path:?} {:o} {:?}", file.mode, file.content);
     let lines: Vec<_> = folder::read(folder)?.into_iter().map(line).collect();
     Ok(hash::text(&lines.join("\n")))

@@ -8,15 +8,18 @@ mod disk;
 mod folder;
 mod keys;
 mod manifest;
+mod modules;
 mod parts;
 mod request;
 mod stages;
 mod targets;
 pub mod update;
+mod workplace;
 
 pub use arch::Arch;
 pub use request::{Request, Target, temporary_folder};
 pub use stages::{plan, run};
+pub use workplace::Workplace;
 
 /// The files that a build makes, in a folder of their own. The caller gives them their final names.
 pub mod product {

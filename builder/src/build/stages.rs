@@ -11,10 +11,11 @@ use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::layout::card::{INITRAMFS, SYSTEM_IMG, VMLINUZ};
 
-use super::disk::{self, Parts};
+use super::disk::{self, OnCard};
 use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
-use super::{Request, customise, parts, product};
+use super::parts::Parts;
+use super::{Request, Workplace, customise, modules, product};
 use crate::blueprint::{BUILD_SCRIPTS_DIR, Base, FILES_DIR, InputError, Output};
 use crate::cache::Kind;
 use crate::lock::{LOCK_FILE, Lock};
@@ -24,7 +25,7 @@ use crate::source::{InstalledPackage, KernelFiles, Part, Source};
 use crate::squashfs::Blocks;
 use crate::tools::Tools;
 use crate::tree::scripts;
-use crate::{command, initramfs, sbom, sparse, squashfs, tree};
+use crate::{command, sbom, sparse, squashfs, tree};
 
 /// The stages in their order, as the developer sees them.
 pub fn plan(request: &Request) -> Vec<String> {
@@ -65,8 +66,8 @@ pub fn plan(request: &Request) -> Vec<String> {
     ]
 }
 
-/// Builds inside the sandbox, in the empty folder `work`, and leaves what it makes in the empty folder `products`.
-pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
+/// Builds inside the sandbox, in the empty folders of `place`, and leaves what it makes in the empty folder `products`.
+pub fn run(request: &Request, place: &Workplace, products: &Path) -> Result<()> {
     let begun = SystemTime::now();
     let _in_use = request.cache.enter()?;
     let titles = plan(request);
@@ -77,7 +78,12 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
     let source = progress.stage(next(), |stage| resolve(request, stage))?;
     let source = source.as_ref();
     let epoch = request.epoch.unwrap_or(source.date());
-    let keys = Keys::of(request, source, epoch)?;
+    let parts = Parts {
+        cache: &request.cache,
+        source,
+        language: request.blueprint.language,
+    };
+    let keys = Keys::of(request, &parts, epoch)?;
     if let Some(kept) = request.cache.find(Kind::Images, &keys.image) {
         sparse::copy_files(&kept, products)?;
         eprintln!(
@@ -94,19 +100,18 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
     if source.has_application() {
         wanted.push(Part::Application);
     }
-    let missing = parts::missing(&request.cache, source, &wanted);
+    let missing = parts.missing(&wanted);
     progress.stage(next(), |stage| source.fetch(&missing, stage))?;
-    let root = work.join("tree");
+    let root = place.trees().join("tree");
     let (kernel, tools) = progress.stage(next(), |stage| {
         if missing.is_empty() {
             stage.note("from the cache");
         }
-        parts::make(&request.cache, source, &missing, work)?;
-        let unpack = |part, folder: &Path| parts::unpack(&request.cache, source, part, folder);
-        unpack(Part::System, &root)?;
+        parts.make(&missing, place.trees())?;
+        parts.unpack(Part::System, &root)?;
         Ok((
-            KernelFiles::read(&unpack(Part::Kernel, &work.join("kernel"))?)?,
-            Tools::at(&unpack(Part::Tools, &work.join("tools"))?),
+            KernelFiles::read(&parts.unpack(Part::Kernel, &place.trees().join("kernel"))?)?,
+            Tools::at(&parts.unpack(Part::Tools, &place.trees().join("tools"))?),
         ))
     })?;
     let installed = source.installed(&root)?;
@@ -122,7 +127,7 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         persist: request.blueprint.persist.clone(),
     };
     let (facts, mut contents) = progress.stage(next(), |stage| {
-        customise::customise(request, source, &keys, &root, work, stage)?;
+        customise::customise(request, &parts, &keys, &root, place, stage)?;
         tree::check_persist(&root, info.persist.as_ref())?;
         tree::bundle_checkers(&root, info.persist.is_some())?;
         let contents = remove_unneeded(request, &root, &installed)?;
@@ -130,18 +135,17 @@ pub fn run(request: &Request, work: &Path, products: &Path) -> Result<()> {
         let facts = tree::collect_facts(&root, &kernel.modules, &request.blueprint)?;
         Ok((facts, contents))
     })?;
-    let initramfs = work.join(INITRAMFS);
-    progress.stage(next(), |_| {
-        make_initramfs(request, &kernel, &tools, &root, epoch, &initramfs)
+    let initramfs = progress.stage(next(), |stage| {
+        modules::install(request, &parts, &kernel, &tools, &root, epoch, stage)
     })?;
-    let system = work.join(SYSTEM_IMG);
+    let system = place.files().join(SYSTEM_IMG);
     progress.stage(next(), |stage| {
         add_kernel(&kernel, &initramfs, &root)?;
         describe(request, &root, &kernel, &info, &mut contents, products)?;
         tree::settle_times(&root, begun, epoch)?;
         pack(request, &root, epoch, &system, stage)
     })?;
-    let on_card = Parts {
+    let on_card = OnCard {
         vmlinuz: kernel.vmlinuz.clone(),
         initramfs,
         system,
@@ -202,7 +206,6 @@ fn remove_unneeded(request: &Request, root: &Path, installed: &[InstalledPackage
     };
     let wanted = packages::Wanted {
         packages: &asked,
-        language: request.blueprint.language,
         files: files.is_dir().then_some(files.as_path()),
     };
     let mut contents = packages::remove_unneeded(root, &wanted)?;
@@ -234,32 +237,6 @@ fn describe(
         &products.join(product::CYCLONEDX),
         &products.join(product::SPDX),
     )
-}
-
-fn make_initramfs(
-    request: &Request,
-    kernel: &KernelFiles,
-    tools: &Tools,
-    root: &Path,
-    epoch: u32,
-    output: &Path,
-) -> Result<()> {
-    let modules = root.join("usr/lib/modules").join(&kernel.info.release);
-    fs::create_dir_all(modules.parent().unwrap_or(root))?;
-    fs::rename(&kernel.modules, &modules).context("moving the kernel's modules into the tree")?;
-    tools.run("depmod", |depmod| {
-        depmod.arg("--basedir").arg(root).arg(&kernel.info.release)
-    })?;
-    let mut wanted = initramfs::Wanted {
-        required: request.profile.kernel.initramfs_modules.clone(),
-        optional: request.profile.kernel.optional_initramfs_modules.clone(),
-    };
-    // An image without a data partition need not load it at every start.
-    if request.blueprint.persist.is_some() {
-        wanted.required.push(layout::DATA_FILE_SYSTEM.into());
-    }
-    let modules = initramfs::collect(&modules, &wanted)?;
-    initramfs::write(output, &request.dirs.init(request.arch.genpack), &modules, epoch)
 }
 
 /// The system carries its own kernel and initramfs, so that an update needs nothing but the system.

@@ -4,7 +4,6 @@
 //! renamed when it is whole, so an interrupted build leaves nothing that a later one could take for finished.
 
 pub mod command;
-mod size;
 
 use std::fs::{self, File};
 use std::io;
@@ -14,10 +13,14 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
-pub use size::Limit;
+use crate::limit::Limit;
+use crate::room;
 
 /// Where what is not whole yet lies.
 const PARTIAL: &str = "partial";
+/// Says how large the cache may be.
+const LIMIT_VARIABLE: &str = "GENPACK_CACHE_LIMIT";
+const DEFAULT_LIMIT: Limit = Limit::of(10_000_000_000);
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -30,6 +33,8 @@ pub enum Kind {
     Trees,
     /// What scripts did to a tree, as tar files.
     Layers,
+    /// Initramfs, and indexes of kernels' modules.
+    Initramfs,
     /// Compressed blocks of system images.
     Blocks,
     /// Finished images.
@@ -38,11 +43,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
         Kind::Lists,
         Kind::Packages,
         Kind::Trees,
         Kind::Layers,
+        Kind::Initramfs,
         Kind::Blocks,
         Kind::Images,
     ];
@@ -54,6 +60,7 @@ impl Kind {
             Kind::Packages => "packages",
             Kind::Trees => "trees",
             Kind::Layers => "layers",
+            Kind::Initramfs => "initramfs",
             Kind::Blocks => "blocks",
             Kind::Images => "images",
         }
@@ -101,7 +108,8 @@ impl Cache {
         else {
             bail!("neither HOME nor XDG_CACHE_HOME says where downloads may be kept");
         };
-        Ok(Cache::at(base.join("genpack"), Limit::from_environment()?))
+        let limit = Limit::from_environment(LIMIT_VARIABLE)?.unwrap_or(DEFAULT_LIMIT);
+        Ok(Cache::at(base.join("genpack"), limit))
     }
 
     /// Returns the cache in `folder`, which need not exist.
@@ -215,7 +223,7 @@ impl Cache {
                 if let Ok(metadata) = found.metadata() {
                     entries.push(Entry {
                         used: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-                        bytes: size::on_disk(&found.path()),
+                        bytes: room::taken(&found.path()),
                         kind,
                         path: found.path(),
                     });

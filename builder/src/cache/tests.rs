@@ -67,13 +67,3 @@ fn an_entry_that_is_there_stays() {
     assert!(cache.clear(&[Kind::Images]).unwrap() > 0);
     assert!(cache.find(Kind::Images, "same").is_none());
 }
-
-#[test]
-fn a_limit_has_a_unit() {
-    let limit = |text: &str| text.parse::<Limit>().map(Limit::bytes);
-    assert_eq!(limit("20G"), Ok(20_000_000_000));
-    assert_eq!(limit("500M"), Ok(500_000_000));
-    for bad in ["", "G", "10", "1.5G", "-1G", "99999999999T", "10GG"] {
-        assert!(limit(bad).unwrap_err().contains("is not a size"), "{bad}");
-    }
-}

@@ -11,7 +11,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use genpack_spec::text::Language;
 
 use super::contents::Contents;
 use super::database::{DPKG, Database, STATUS};
@@ -44,8 +43,6 @@ const UNITS: &str = "usr/lib/systemd/system";
 pub struct Wanted<'a> {
     /// Packages of profile and blueprint.
     pub packages: &'a [String],
-    /// Whose messages stay.
-    pub language: Language,
     /// The blueprint's `files/`, when there is one: none of these goes.
     pub files: Option<&'a Path>,
 }
@@ -112,7 +109,7 @@ impl<'a> Verdict<'a> {
 
     fn leaving(&self, wanted: &Wanted<'_>) -> BTreeSet<PathBuf> {
         let has = |name: &str| self.needed.has(name);
-        let mut gone = unneeded::files(self.listing, wanted.language, &has);
+        let mut gone = unneeded::files(self.listing, &has);
         for path in self.listing.owned() {
             let owner = self.listing.owner(path).unwrap_or_default();
             if !has(owner) && !self.parts.contains_key(path) {

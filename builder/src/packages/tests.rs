@@ -4,7 +4,6 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use genpack_spec::text::Language;
 use tempfile::TempDir;
 
 use super::*;
@@ -28,8 +27,6 @@ const PACKAGES: [Fake; 8] = [
             ("usr/lib/systemd/system/web.service", UNIT),
             ("etc/init.d/web", "#!/bin/sh\nstart-stop-daemon --start\n"),
             ("usr/share/man/man8/web.8.gz", ""),
-            ("usr/share/locale/de/LC_MESSAGES/web.mo", ""),
-            ("usr/share/locale/ja/LC_MESSAGES/web.mo", ""),
             ("usr/share/doc/web/copyright", COPYRIGHT),
         ],
     ),
@@ -132,7 +129,6 @@ fn left(root: &Path, asked: &[&str], files: Option<&Path>) -> (Vec<String>, Cont
     let packages: Vec<_> = asked.iter().map(ToString::to_string).collect();
     let wanted = Wanted {
         packages: &packages,
-        language: Language::German,
         files,
     };
     let contents = remove_unneeded(root, &wanted).unwrap();
@@ -176,7 +172,6 @@ fn only_what_the_device_needs_stays() {
             "usr/sbin/web",
             "usr/share/doc/dpkg/copyright",
             "usr/share/doc/web/copyright",
-            "usr/share/locale/de/LC_MESSAGES/web.mo",
             "var/lib/dpkg/status",
         ]
     );

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use genpack_spec::text::Language;
-
 use super::listing::Listing;
 
 /// Folders with what only other computers read: people's manuals, hooks of tools that build packages or an initramfs, reports
@@ -51,8 +49,6 @@ const PERL_ASIDE: [&str; 5] = [
     "usr/sbin/pam-auth-update",
     "usr/sbin/pam_getenv",
 ];
-/// Translations of messages, by language.
-const MESSAGES: &str = "usr/share/locale";
 /// Scripts of System V's init, and the links that say when they run.
 const INIT_SCRIPTS: &str = "etc/init.d";
 /// What systemctl runs for a script of System V's init, and for nothing else.
@@ -61,7 +57,7 @@ const SYSV_INSTALL: &str = "usr/lib/systemd/systemd-sysv-install";
 const UNITS: [&str; 2] = ["usr/lib/systemd/system", "etc/systemd/system"];
 
 /// Returns the files that leave, of those that packages brought. `has` says which packages stay.
-pub fn files(listing: &Listing, language: Language, has: &dyn Fn(&str) -> bool) -> BTreeSet<PathBuf> {
+pub fn files(listing: &Listing, has: &dyn Fn(&str) -> bool) -> BTreeSet<PathBuf> {
     let mut folders: Vec<&str> = FOLDERS.to_vec();
     folders.extend(
         FOLDERS_FOR
@@ -82,7 +78,6 @@ pub fn files(listing: &Listing, language: Language, has: &dyn Fn(&str) -> bool) 
     let leaves = |path: &Path| {
         folders.iter().any(|folder| path.starts_with(folder))
             || perl.iter().any(|file| path == Path::new(file))
-            || is_other_language(path, language)
             || is_shadowed_script(path, listing)
             || path == Path::new(SYSV_INSTALL) && !has_scripts
     };
@@ -90,16 +85,6 @@ pub fn files(listing: &Listing, language: Language, has: &dyn Fn(&str) -> bool) 
         .filter(|path| leaves(path))
         .map(Path::to_path_buf)
         .collect()
-}
-
-/// Returns whether it holds messages in another language than the image's. English ones are in the programs themselves.
-fn is_other_language(path: &Path, language: Language) -> bool {
-    let Ok(below) = path.strip_prefix(MESSAGES) else {
-        return false;
-    };
-    let folder = below.iter().next().unwrap_or_default().to_string_lossy();
-    let name = folder.split(['_', '.', '@']).next().unwrap_or_default();
-    language == Language::English || name != language.code()
 }
 
 /// Returns whether systemd ignores it: a unit of the same name wins (systemd-sysv-generator(8)).

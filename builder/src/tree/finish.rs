@@ -8,16 +8,16 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
+use genpack_spec::text::Language;
 
 /// Folders whose content goes: documentation, caches, APT's data.
-const EMPTIED: [&str; 13] = [
+const EMPTIED: [&str; 12] = [
     "boot",
     "etc/apt/sources.list.d",
     "tmp",
     "usr/share/doc-base",
     "usr/share/info",
     "usr/share/lintian",
-    "usr/share/locale",
     "usr/share/man",
     "var/cache/apt",
     "var/cache/debconf",
@@ -50,10 +50,12 @@ const ACCOUNT_LEFTOVERS: [&str; 7] = [
 /// Licences are the part of `/usr/share/doc` that must go with the programs.
 const DOC: &str = "usr/share/doc";
 const LICENCE: &str = "copyright";
+/// Translations of messages, by language.
+const MESSAGES: &str = "usr/share/locale";
 
-/// Takes out of a fresh tree what an image does not need, and what tells of the machine that built it. Does nothing about
-/// packages.
-pub fn strip(root: &Path) -> Result<()> {
+/// Takes out of a fresh tree what an image in `language` does not need, and what tells of the machine that built it. Does
+/// nothing about packages.
+pub fn strip(root: &Path, language: Language) -> Result<()> {
     for folder in EMPTIED {
         empty(&root.join(folder)).with_context(|| format!("emptying /{folder}"))?;
     }
@@ -68,6 +70,7 @@ pub fn strip(root: &Path) -> Result<()> {
             remove(&entry.path())?;
         }
     }
+    keep_messages(&root.join(MESSAGES), language).with_context(|| format!("emptying /{MESSAGES}"))?;
     keep_only_licences(&root.join(DOC)).with_context(|| format!("emptying /{DOC}"))
 }
 
@@ -99,6 +102,25 @@ fn empty(folder: &Path) -> io::Result<()> {
     };
     for entry in entries {
         let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?
+        } else {
+            fs::remove_file(entry.path())?
+        }
+    }
+    Ok(())
+}
+
+/// Removes messages in other languages than the image's. English ones are in the programs themselves.
+fn keep_messages(folder: &Path, language: Language) -> io::Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // The names are LANGUAGE[_TERRITORY][.CODESET][@MODIFIER] (setlocale(3)).
+        let of_folder = name.split(['_', '.', '@']).next().unwrap_or_default();
+        if language != Language::English && of_folder == language.code() {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
             fs::remove_dir_all(entry.path())?
         } else {
@@ -159,6 +181,11 @@ mod tests {
             "etc/ssh/sshd_config",
             "usr/share/doc/bash/copyright",
             "usr/share/doc/bash/examples/x",
+            "usr/share/locale/de/LC_MESSAGES/a.mo",
+            "usr/share/locale/de_AT@euro/LC_MESSAGES/a.mo",
+            "usr/share/locale/den/LC_MESSAGES/a.mo",
+            "usr/share/locale/ja/LC_MESSAGES/a.mo",
+            "usr/share/locale/locale.alias",
             "usr/share/man/man1/bash.1",
             "var/log/journal/0123/system.journal",
             "var/log/nginx/access.log",
@@ -167,12 +194,20 @@ mod tests {
             fs::create_dir_all(root.join(file).parent().unwrap()).unwrap();
             fs::write(root.join(file), "x").unwrap();
         }
-        strip(root).unwrap();
+        strip(root, Language::German).unwrap();
         let left: Vec<_> = files
             .into_iter()
             .filter(|file| root.join(file).exists())
             .collect();
-        assert_eq!(left, ["etc/ssh/sshd_config", "usr/share/doc/bash/copyright"]);
+        let want = [
+            "etc/ssh/sshd_config",
+            "usr/share/doc/bash/copyright",
+            "usr/share/locale/de/LC_MESSAGES/a.mo",
+            "usr/share/locale/de_AT@euro/LC_MESSAGES/a.mo",
+        ];
+        assert_eq!(left, want);
+        strip(root, Language::English).unwrap();
+        assert_eq!(fs::read_dir(root.join(MESSAGES)).unwrap().count(), 0);
         assert!(root.join("var/log/nginx").is_dir() && !root.join("var/log/journal/0123").exists());
     }
 }

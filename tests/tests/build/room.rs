@@ -14,6 +14,7 @@ fn build_with_little_room(site: &Site, folder: &str, megabytes: u32) -> Running 
     if folder == "cache" {
         build.env("XDG_CACHE_HOME", site.path(folder));
     }
+    build.env("GENPACK_MEMORY", "0M");
     Running::start(build)
 }
 
@@ -69,5 +70,35 @@ fn a_full_cache_is_named() {
         ],
     );
     assert!(!said.stdout.contains("partial/"), "{}", said.stdout);
+    site.assert_untouched();
+}
+
+#[test]
+fn a_build_that_memory_does_not_hold_goes_on_on_disk() {
+    tiny_image();
+    let site = Site::new(&quick());
+    site.be_unlike_any();
+    let mut build = site.build();
+    build.env("GENPACK_MEMORY", "100M");
+    let said = Running::start(build).finish();
+    said.assert(
+        0,
+        &[
+            "the memory for this build is full; it begins again on disk",
+            "built in",
+        ],
+    );
+    site.assert_clean();
+}
+
+#[test]
+fn a_memory_that_is_no_size_is_refused() {
+    let site = Site::new(&quick());
+    let mut build = site.build();
+    build.env("GENPACK_MEMORY", "much");
+    Running::start(build).finish().assert(
+        2,
+        &["GENPACK_MEMORY: \"much\" is not a size; write for example \"10G\""],
+    );
     site.assert_untouched();
 }

@@ -1,34 +1,32 @@
-//! Sizes of cache entries, and the limit.
+//! Limits that a variable of the environment can set.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
 use crate::blueprint::InputError;
 
-const VARIABLE: &str = "GENPACK_CACHE_LIMIT";
-/// Bytes of a unit of `st_blocks` (stat(2)).
-const BLOCK: u64 = 512;
-
-/// How large the cache may be.
+/// A size that something must not exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(u64);
 
 impl Limit {
-    /// Returns what `GENPACK_CACHE_LIMIT` says, or 10 GB.
+    /// Returns the limit of so many bytes.
+    pub const fn of(bytes: u64) -> Limit {
+        Limit(bytes)
+    }
+
+    /// Returns what the environment's `variable` says, if it says something.
     ///
     /// # Errors
     /// [`InputError`] when it is not a size.
-    pub fn from_environment() -> Result<Limit> {
-        match std::env::var(VARIABLE) {
+    pub fn from_environment(variable: &str) -> Result<Option<Limit>> {
+        match std::env::var(variable) {
             Ok(text) if !text.is_empty() => match text.parse() {
-                Ok(limit) => Ok(limit),
-                Err(why) => bail!(InputError::plain(format!("{VARIABLE}: {why}"))),
+                Ok(limit) => Ok(Some(limit)),
+                Err(why) => bail!(InputError::plain(format!("{variable}: {why}"))),
             },
-            _ => Ok(Limit(10_000_000_000)),
+            _ => Ok(None),
         }
     }
 
@@ -57,16 +55,17 @@ impl FromStr for Limit {
     }
 }
 
-/// Returns the bytes that a file, or a folder with all in it, takes on disk.
-pub fn on_disk(path: &Path) -> u64 {
-    let Ok(metadata) = fs::symlink_metadata(path) else {
-        return 0;
-    };
-    let below = if metadata.is_dir() {
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| on_disk(&entry.path())).sum()
-    } else {
-        0
-    };
-    metadata.blocks() * BLOCK + below
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_has_a_unit() {
+        let limit = |text: &str| text.parse::<Limit>().map(Limit::bytes);
+        assert_eq!(limit("20G"), Ok(20_000_000_000));
+        assert_eq!(limit("500M"), Ok(500_000_000));
+        for bad in ["", "G", "10", "1.5G", "-1G", "99999999999T", "10GG"] {
+            assert!(limit(bad).unwrap_err().contains("is not a size"), "{bad}");
+        }
+    }
 }
