@@ -77,6 +77,7 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     new.save()?;
     match difference.as_slice() {
         [] => println!("{LOCK_FILE}: nothing new"),
+        [line] => println!("{line}\n{LOCK_FILE}: 1 change"),
         lines => println!("{}\n{LOCK_FILE}: {} changes", lines.join("\n"), lines.len()),
     }
     Ok(ExitCode::SUCCESS)

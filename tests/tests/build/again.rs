@@ -129,7 +129,7 @@ fn a_lock_file_that_no_archive_can_serve_says_what_to_do() {
         said.stdout
     );
     assert!(
-        said.stdout.ends_with("genpack.lock: 1 changes\n"),
+        said.stdout.ends_with("genpack.lock: 1 change\n"),
         "{}",
         said.stdout
     );
