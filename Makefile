@@ -61,7 +61,9 @@ check: host-packages
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	rustfmt --edition 2021 --check examples/monitor/files/usr/src/monitor/serve.rs
 	shellcheck .ci/run scripts/* examples/container/make-image examples/container/site/about
+	shellcheck --shell=sh examples/monitor/files/build.d/*.sh
 	scripts/check-dependencies
 	scripts/check-units
 

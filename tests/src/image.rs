@@ -26,6 +26,13 @@ pub fn database_image() -> &'static Path {
     IMAGE.get_or_init(|| built("../examples/database", "database.img"))
 }
 
+/// Returns the disk image of `examples/monitor`, which is built once in each run of the tests. The lock file of that build is
+/// beside it as `monitor.lock`.
+pub fn monitor_image() -> &'static Path {
+    static IMAGE: OnceLock<PathBuf> = OnceLock::new();
+    IMAGE.get_or_init(|| built("../examples/monitor", "monitor.img"))
+}
+
 /// Returns the disk image of `fixtures/lab`, which is built once in each run of the tests.
 pub fn lab_image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
@@ -63,6 +70,14 @@ pub fn database_firmware() -> Firmware {
         .clone()
 }
 
+/// Returns the same for the image of `examples/monitor`.
+pub fn monitor_firmware() -> Firmware {
+    static FIRMWARE: OnceLock<Firmware> = OnceLock::new();
+    FIRMWARE
+        .get_or_init(|| direct(monitor_image(), "monitor"))
+        .clone()
+}
+
 /// Returns how QEMU starts an image by itself. Kernel and initramfs are kept under `prefix`.
 fn direct(image: &Path, prefix: &str) -> Firmware {
     let card = Card::open(image).expect("the card can be opened");
@@ -85,7 +100,7 @@ fn direct(image: &Path, prefix: &str) -> Firmware {
     }
 }
 
-/// Builds the blueprint in a folder beside this crate's `src`.
+/// Builds the blueprint in a folder beside this crate's `src`. The build's lock file is kept beside the image.
 fn built(blueprint: &str, name: &str) -> PathBuf {
     let image = scratch().join(name);
     // A copy: the lock file that a build makes is of the day, and not of the project.
@@ -111,6 +126,8 @@ fn built(blueprint: &str, name: &str) -> PathBuf {
         "genpack build: {}",
         String::from_utf8_lossy(&built.stderr)
     );
+    let lock = copy.path().join("genpack.lock");
+    std::fs::copy(lock, image.with_extension("lock")).expect("the build has written a lock file");
     image
 }
 

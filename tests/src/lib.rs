@@ -15,7 +15,10 @@ pub use data::DataPartition;
 pub use device::{Device, Running};
 pub use guest::{Guest, GuestSetup, Moment};
 pub use guest_tests::guest_tests;
-pub use image::{container_image, database_firmware, database_image, example_image, genpack, lab_image};
+pub use image::{
+    container_image, database_firmware, database_image, example_image, genpack, lab_image, monitor_firmware,
+    monitor_image,
+};
 pub use pair::{DEVICE, Pair};
 pub use ssh::SshKey;
 pub use steps::{Step, run_steps};

@@ -12,6 +12,7 @@ use super::parts::Parts;
 use super::{Request, Workplace};
 use crate::blueprint::{BUILD_SCRIPTS_DIR, FILES_DIR};
 use crate::cache::Kind;
+use crate::packages;
 use crate::progress::Stage;
 use crate::source::Part;
 use crate::tree::{self, changes, scripts};
@@ -93,6 +94,7 @@ fn run_scripts(
     let changes = before.changes(&build)?;
     if part == Part::Build {
         changes.check_for(&build, root)?;
+        packages::check_libraries(changes.written(), &build, root)?;
     }
     // A kept layer must not tell when it was made.
     tree::settle_times(&build, begun, keys.epoch)?;

@@ -4,6 +4,7 @@ pub mod contents;
 pub mod control;
 mod copyright;
 mod database;
+mod libraries;
 mod listing;
 mod needed;
 mod removal;
@@ -14,5 +15,6 @@ mod uses;
 
 pub use contents::{Contents, Entry};
 pub use copyright::is_spdx;
+pub use libraries::check_libraries;
 pub use needed::Reason;
 pub use removal::{Wanted, remove_unneeded};

@@ -131,6 +131,11 @@ fn scan(root: &Path, relative: &Path, stamps: &mut BTreeMap<PathBuf, Stamp>) -> 
 }
 
 impl Changes {
+    /// Returns the files, links and folders that are new or different, relative to the tree.
+    pub fn written(&self) -> &[PathBuf] {
+        &self.written
+    }
+
     /// Fails when the changes to `build` can't be done to `image`, a system with fewer packages.
     ///
     /// # Errors

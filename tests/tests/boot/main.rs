@@ -12,6 +12,7 @@ mod files;
 mod fleet;
 mod language;
 mod login;
+mod monitor;
 mod old_machine;
 mod persistence;
 mod services;

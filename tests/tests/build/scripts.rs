@@ -111,6 +111,22 @@ fn a_script_that_installs_packages_is_an_error() {
 }
 
 #[test]
+fn a_program_whose_libraries_only_the_scripts_had_is_an_error() {
+    tiny_image();
+    let site = Site::new(&tiny("buildtime_packages: ['rsync']"));
+    script(&site, "1.sh", "cp /usr/bin/rsync /usr/local/bin/copied");
+    let said = Running::start(site.build()).finish();
+    said.assert(
+        2,
+        &[
+            "a script made /usr/local/bin/copied, which needs libpopt.so.0,",
+            "name libpopt0 in packages:",
+        ],
+    );
+    site.assert_untouched();
+}
+
+#[test]
 fn all_variants_are_built_and_summed_up() {
     tiny_image();
     let site = Site::new(&tiny(
