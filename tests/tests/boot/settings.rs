@@ -10,7 +10,6 @@ crate::under_both_firmwares!(
     a_fresh_image_is_well,
     what_notepad_saves_holds,
     bad_lines_cost_nothing_but_themselves,
-    a_setting_of_the_blueprint_reaches_its_service,
     a_missing_file_means_defaults,
     an_empty_file_means_defaults,
     rubbish_means_defaults,
@@ -83,8 +82,10 @@ fn what_notepad_saves_holds(firmware: &Firmware) {
     }
 }
 
-fn a_setting_of_the_blueprint_reaches_its_service(firmware: &Firmware) {
-    let device = Device::new("own-setting", firmware);
+/// Which firmware starts it makes no difference to a service.
+#[test]
+fn a_setting_of_the_blueprint_reaches_its_service() {
+    let device = Device::new("own-setting", &Firmware::Bios);
     device.write_settings("[Web]\r\nGreeting = \"Gr\u{fc}\u{df}e ; <aus> $HOME & 'Co'\"\r\n");
     let running = device.switch_on();
     assert_eq!(running.wait_for_status(), "well");
