@@ -1,5 +1,6 @@
 //! Room on disks, and which one it was that is full.
 
+use std::fs;
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
@@ -10,6 +11,17 @@ const MB: u64 = 1_000_000;
 pub fn left(folder: &Path) -> Option<u64> {
     let disk = folder.ancestors().find_map(|folder| statvfs(folder).ok())?;
     Some(disk.blocks_available() * disk.fragment_size())
+}
+
+/// Returns the bytes of all files below a folder, as far as it can be read.
+pub fn content(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let bytes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => content(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    });
+    bytes.sum()
 }
 
 /// Returns, as text, the folders where a build writes that have less room left than one needs, and how to name others.
