@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -11,10 +12,11 @@ use anyhow::{Result, bail};
 use super::targets::TargetArguments;
 use super::{Request, Target, temporary_folder};
 use crate::blueprint::InputError;
-use crate::cache::Kind;
+use crate::cache::{Cache, Kind};
 use crate::draft::Draft;
+use crate::sandbox::{self, Ended};
 use crate::source::apt;
-use crate::{cli, command, room, sandbox};
+use crate::{cli, command, room};
 
 /// What is built, and where it goes.
 #[derive(clap::Args)]
@@ -87,16 +89,24 @@ fn build_one(request: &Request, target: &Target, locked: bool, output: &Path) ->
         std::path::absolute(&request.folder)?.into_os_string(),
     ]);
     inner.push(draft.folder().into());
-    let code = sandbox::run(&inner, &temporary_folder(), signals)?;
-    if code == ExitCode::SUCCESS {
+    let ended = sandbox::run(&inner, &temporary_folder(), signals)?;
+    if ended == Ended::Itself(ExitCode::SUCCESS) {
         for place in draft.publish()? {
             println!("{}", place.display());
         }
-    } else {
-        request.cache.discard_partial();
-        apt::discard_unfinished(&request.cache.folder_of(Kind::Lists));
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(code)
+    discard_unfinished(&request.cache);
+    Ok(match ended {
+        Ended::Itself(code) => code,
+        Ended::Interrupted => sandbox::interrupted(&format!("{} was not written", output.display())),
+    })
+}
+
+/// Removes what was begun in the cache and nobody goes on with.
+pub fn discard_unfinished(cache: &Cache) {
+    cache.discard_partial();
+    apt::discard_unfinished(&cache.folder_of(Kind::Lists));
 }
 
 /// Builds all images, one after the other: each of them uses all processors where that helps, and what earlier ones kept.
@@ -133,6 +143,8 @@ fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
     for (request, ..) in &requests {
         request.check_programs()?;
     }
+    // Also a signal between two builds ends all.
+    let interruption = sandbox::interruption()?;
     let mut summary = Vec::new();
     let mut worst = ExitCode::SUCCESS;
     let count = requests.len();
@@ -141,22 +153,26 @@ fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
         let begun = Instant::now();
         let code =
             build_one(request, target, arguments.locked, output).unwrap_or_else(|error| cli::report(&error));
-        let verdict = if code == ExitCode::SUCCESS {
-            "built "
-        } else {
-            "failed"
+        let interrupted = interruption.load(Ordering::Relaxed);
+        let verdict = match code {
+            ExitCode::SUCCESS => "built ",
+            _ if interrupted => "interrupted",
+            _ => "failed",
         };
         summary.push(format!(
-            "{verdict} {:>7.1} s  {}  {}",
+            "{verdict:11} {:>7.1} s  {}  {}",
             begun.elapsed().as_secs_f64(),
             request.label(),
             output.display()
         ));
-        if code == ExitCode::from(sandbox::INTERRUPTED) {
-            return Ok(code);
-        }
         if code != ExitCode::SUCCESS {
             worst = code;
+        }
+        if interrupted {
+            let others = requests.iter().skip(number + 1).map(|(other, ..)| other.label());
+            summary.extend(others.map(|label| format!("{:11} {:>7}    {label}", "not begun", "")));
+            worst = ExitCode::from(sandbox::INTERRUPTED);
+            break;
         }
     }
     eprintln!("\n{}", summary.join("\n"));
