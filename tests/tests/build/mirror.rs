@@ -128,13 +128,12 @@ impl State {
                 break;
             }
         }
-        if let Manner::FallsSilentAfter(_) = self.manner {
-            // Until the other side has had enough.
-            let _ = (&*connection).read_to_end(&mut Vec::new());
-        } else {
+        if let Manner::GoesAwayAfter(_) = self.manner {
             stop_listening(listener);
-            let _ = connection.shutdown(Shutdown::Both);
+            let _ = connection.shutdown(Shutdown::Write);
         }
+        // Until the other side has had enough. To close before that would take back what is under way to it.
+        let _ = (&*connection).read_to_end(&mut Vec::new());
         None
     }
 }
@@ -239,7 +238,10 @@ fn a_mirror_that_fails_in_the_middle_costs_only_what_has_not_come() {
         &[
             &format!("{} packages to fetch", count - 5),
             &format!("{} of {} packages could not be fetched: ", count - 10, count - 5),
-            &format!("{}/{broken}: Error reading from server", going.uri()),
+            &format!(
+                "{}/{broken}: Error reading from server. Remote end closed connection",
+                going.uri()
+            ),
             "Connection refused",
         ],
     );
