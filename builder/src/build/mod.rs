@@ -12,6 +12,7 @@ mod parts;
 mod request;
 mod stages;
 mod targets;
+mod too_large;
 pub mod update;
 
 pub use arch::Arch;

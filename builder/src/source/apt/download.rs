@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 
 use super::{Apt, silence};
 use crate::blueprint::InputError;
@@ -45,29 +45,9 @@ impl Apt {
             }
             reasons.extend(said);
         }
-        let names = missing
-            .iter()
-            .map(|(pin, _)| format!("{} {}", pin.name, pin.version));
-        let names = listed(names.collect(), ", ");
-        let is_gone = |reason: &String| NO_SUCH_FILE.iter().any(|words| reason.contains(words));
-        if reasons.iter().all(is_gone) {
-            bail!(InputError::plain(format!(
-                "{names} can't be had any more from {}: archives keep the newest versions only; \"genpack update\" chooses \
-                 versions that there are",
-                self.describe()
-            )));
-        }
-        // What an archive does not have another one may, if only it answered.
-        reasons.retain(|reason| !is_gone(reason));
+        let missing: Vec<_> = missing.iter().map(|(pin, _)| *pin).collect();
         let came = wanted.len() - missing.len();
-        Err(anyhow!("{}", listed(reasons, "\n  "))).with_context(|| {
-            format!(
-                "{} of {} packages could not be fetched: {names}; {came} have come and are kept. Build again when the mirror \
-                 answers, or name another one with GENPACK_MIRROR or with mirror: in the blueprint",
-                missing.len(),
-                wanted.len(),
-            )
-        })
+        Err(failure(&missing, came, reasons, &self.describe()))
     }
 
     /// Returns why some files did not come from the archives at `uri`; nothing when all have.
@@ -100,6 +80,28 @@ impl Apt {
         }
         Ok(Some(reasons(&watched.output)))
     }
+}
+
+/// Returns the error for packages that are missing when `came` others have come.
+fn failure(missing: &[&Pin], came: usize, mut reasons: Vec<String>, archives: &str) -> anyhow::Error {
+    let names = missing.iter().map(|pin| format!("{} {}", pin.name, pin.version));
+    let names = listed(names.collect(), ", ");
+    let is_gone = |reason: &String| NO_SUCH_FILE.iter().any(|words| reason.contains(words));
+    if reasons.iter().all(is_gone) {
+        return InputError::plain(format!(
+            "{names} can't be had any more from {archives}: archives keep the newest versions only; \"genpack update\" \
+             chooses versions that there are"
+        ))
+        .into();
+    }
+    // What one archive does not have another one may, if only it answered.
+    reasons.retain(|reason| !is_gone(reason));
+    anyhow!("{}", listed(reasons, "\n  ")).context(format!(
+        "{} of {} packages could not be fetched: {names}; {came} have come and are kept. Build again when the mirror \
+         answers, or name another one with GENPACK_MIRROR or with mirror: in the blueprint",
+        missing.len(),
+        missing.len() + came,
+    ))
 }
 
 /// Returns APT's reasons, each with the address that it is about.
@@ -141,4 +143,58 @@ fn is_whole(pin: &Pin, place: &Path) -> Result<bool> {
         fs::remove_file(place).with_context(|| format!("removing {}", place.display()))?;
     }
     Ok(is_whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pin(text: &str) -> Pin {
+        format!("{text} all 3 {} pool/x.deb", hash::text("abc"))
+            .parse()
+            .unwrap()
+    }
+
+    #[test]
+    fn only_what_no_archive_has_is_gone() {
+        let (one, two) = (pin("one 1"), pin("two 2"));
+        let missing = [&one, &two];
+        let not_here = "http://main/x.deb: 404  Not Found [IP: ::1 80]".to_string();
+        let silent = "http://security: the mirror is silent".to_string();
+
+        let error = failure(&missing, 5, vec![not_here.clone(), not_here.clone()], "all");
+        assert!(error.downcast_ref::<InputError>().is_some());
+        assert!(
+            error
+                .to_string()
+                .starts_with("one 1, two 2 can't be had any more from all:")
+        );
+
+        let error = failure(&missing, 5, vec![not_here, silent.clone()], "all");
+        assert!(error.downcast_ref::<InputError>().is_none());
+        assert!(
+            error
+                .to_string()
+                .starts_with("2 of 7 packages could not be fetched: one 1, two 2; 5 have")
+        );
+        assert_eq!(error.root_cause().to_string(), silent);
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let words = |text: &str| text.split(' ').map(String::from).collect();
+        assert_eq!(listed(words("a b c"), ", "), "a, b, c");
+        assert_eq!(listed(words("a b c d e"), ", "), "a, b, c, and 2 more");
+    }
+
+    #[test]
+    fn what_is_not_whole_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pin, place) = (pin("one 1"), dir.path().join("one.deb"));
+        assert!(!is_whole(&pin, &place).unwrap());
+        for (content, whole) in [("abc", true), ("ab", false), ("abd", false)] {
+            fs::write(&place, content).unwrap();
+            assert_eq!((is_whole(&pin, &place).unwrap(), place.exists()), (whole, whole));
+        }
+    }
 }
