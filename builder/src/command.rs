@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,20 +39,39 @@ const TICK: Duration = Duration::from_millis(500);
 /// When the program is not installed (names its package), or ends with another status than 0 (shows the command, the
 /// status and the last lines of what it said).
 pub fn run(command: &mut Command) -> Result<Output> {
+    run_as(&shown(command), command)
+}
+
+/// Does what [`run`] does; an error calls the program `name`.
+pub fn run_as(name: &str, command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null());
     let output = command.output().map_err(|error| not_started(command, error))?;
-    check(command, output)
+    check(name, output)
 }
 
 /// Returns what a program printed that has ended well.
 ///
 /// # Errors
-/// As [`run`], when it has not.
-pub fn check(command: &Command, output: Output) -> Result<Output> {
+/// [`Failed`] when it has not; it is called `name`.
+pub fn check(name: &str, output: Output) -> Result<Output> {
     if !output.status.success() {
-        bail!(failure(command, &output));
+        bail!(Failed {
+            name: name.to_string(),
+            status: output.status,
+            said: tail(&output),
+        });
     }
     Ok(output)
+}
+
+/// A program that has ended, and not well.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} failed ({status}):{said}")]
+pub struct Failed {
+    name: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    said: String,
 }
 
 /// What became of a program that [`watch`] ran.
@@ -200,10 +219,6 @@ fn not_started(command: &Command, error: io::Error) -> anyhow::Error {
         }
         _ => anyhow!("{program} can't be started: {error}"),
     }
-}
-
-fn failure(command: &Command, output: &Output) -> String {
-    format!("{} failed ({}):{}", shown(command), output.status, tail(output))
 }
 
 /// Returns the last lines of what a program printed, each on a line of its own. Programs explain themselves on either

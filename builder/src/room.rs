@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use anyhow::anyhow;
 use nix::sys::statvfs::statvfs;
+
+use crate::command;
 
 const MB: u64 = 1_000_000;
 
@@ -24,12 +27,38 @@ pub fn content(folder: &Path) -> u64 {
     bytes.sum()
 }
 
-/// Returns, as text, the folders where a build writes that have less room left than one needs, and how to name others.
-pub fn shortage(work: &Path, cache: &Path, products: &Path) -> String {
+/// Returns the error of a full disk with the folders in front where a build writes that have less room left than one needs, and
+/// how to name others.
+pub fn explain(error: anyhow::Error, work: &Path, cache: &Path, products: &Path) -> anyhow::Error {
+    let short = shortages(work, cache, products);
+    if short.is_empty() {
+        return error.context("a disk was full for a moment");
+    }
+    anyhow!(reason(&error)).context(short.join("\n  "))
+}
+
+/// Returns what was being done, and one of the programs' complaints: the others are its consequences.
+fn reason(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(|cause| {
+        let text = cause.to_string();
+        let full = text.lines().find(|line| command::is_disk_full(line));
+        match text.contains('\n') {
+            true => full.map(|line| line.trim().to_string()),
+            false => Some(text),
+        }
+    });
+    causes.flatten().collect::<Vec<_>>().join(":\n  ")
+}
+
+fn shortages(work: &Path, cache: &Path, products: &Path) -> Vec<String> {
     let above = |path: &Path| path.parent().unwrap_or(path).to_path_buf();
     let places = [
         (above(work), 2000, "TMPDIR names another one"),
-        (cache.to_path_buf(), 800, "XDG_CACHE_HOME names another one"),
+        (
+            cache.to_path_buf(),
+            800,
+            "XDG_CACHE_HOME names another one, and \"genpack cache clear\" empties it",
+        ),
         // They are in a folder of their own beside their final place.
         (above(products), 500, "-o names another one"),
     ];
@@ -40,10 +69,22 @@ pub fn shortage(work: &Path, cache: &Path, products: &Path) -> String {
             format!("the folder {folder} has {left} MB left, where a build can need {need} MB; {remedy}")
         })
     });
-    let short: Vec<_> = short.collect();
-    if short.is_empty() {
-        "a disk was full for a moment".into()
-    } else {
-        short.join("\n  ")
+    short.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_complains_of_each_file_is_quoted_once() {
+        let tar = "tar -x failed (exit status: 2):\n    tar: ./a: No space left on device\n    tar: ./a/b: No such file";
+        let error = anyhow!(tar).context("unpacking a tree");
+        assert_eq!(
+            reason(&error),
+            "unpacking a tree:\n  tar: ./a: No space left on device"
+        );
+        let error = anyhow!("No space left on device").context("writing x");
+        assert_eq!(reason(&error), "writing x:\n  No space left on device");
     }
 }

@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -61,7 +61,8 @@ pub fn interrupted(meaning: &str) -> ExitCode {
     } else {
         ""
     };
-    eprintln!("{line}genpack: interrupted; {meaning}");
+    // The same Ctrl-C may have ended who reads this.
+    let _ = writeln!(io::stderr(), "{line}genpack: interrupted; {meaning}");
     ExitCode::from(INTERRUPTED)
 }
 

@@ -185,11 +185,12 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     let mut request = Request::prepare(&arguments.folder, &arguments.target.one()?)?;
     request.locked = arguments.locked;
     match super::run(&request, &arguments.work, &arguments.products) {
-        Err(error) if command::is_disk_full(&format!("{error:#}")) => Err(error.context(room::shortage(
+        Err(error) if command::is_disk_full(&format!("{error:#}")) => Err(room::explain(
+            error,
             &arguments.work,
             request.cache.folder(),
             &arguments.products,
-        ))),
+        )),
         outcome => outcome.map(|()| ExitCode::SUCCESS),
     }
 }

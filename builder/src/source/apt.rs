@@ -147,7 +147,7 @@ impl Apt {
         if watched.given_up {
             bail!("{}:{}", silence(self.patience), command::tail(&watched.output));
         }
-        command::check(&update, watched.output).map(drop)
+        command::check(&command::shown(&update), watched.output).map(drop)
     }
 
     /// Returns the archives as text for people.
