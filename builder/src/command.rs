@@ -2,10 +2,16 @@
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::io;
-use std::process::{Command, Output, Stdio};
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
 /// Programs that we call, and files that we read, with the Debian package that brings each.
 const PACKAGES: [(&str, &str); 12] = [
@@ -24,6 +30,8 @@ const PACKAGES: [(&str, &str); 12] = [
 ];
 /// How many lines of each output of a failed program are shown.
 const TAIL_LINES: usize = 15;
+/// How often a program that is watched is looked after.
+const TICK: Duration = Duration::from_millis(500);
 
 /// Runs a program to its end and returns what it printed.
 ///
@@ -31,12 +39,107 @@ const TAIL_LINES: usize = 15;
 /// When the program is not installed (names its package), or ends with another status than 0 (shows the command, the
 /// status and the last lines of what it said).
 pub fn run(command: &mut Command) -> Result<Output> {
+    run_as(&shown(command), command)
+}
+
+/// Does what [`run`] does; an error calls the program `name`.
+pub fn run_as(name: &str, command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null());
     let output = command.output().map_err(|error| not_started(command, error))?;
+    check(name, output)
+}
+
+/// Returns what a program printed that has ended well.
+///
+/// # Errors
+/// [`Failed`] when it has not; it is called `name`.
+pub fn check(name: &str, output: Output) -> Result<Output> {
     if !output.status.success() {
-        bail!(failure(command, &output));
+        bail!(Failed {
+            name: name.to_string(),
+            status: output.status,
+            said: tail(&output),
+        });
     }
     Ok(output)
+}
+
+/// A program that has ended, and not well.
+#[derive(Debug, thiserror::Error)]
+#[error("{name} failed ({status}):{said}")]
+pub struct Failed {
+    name: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    said: String,
+}
+
+/// What became of a program that [`watch`] ran.
+#[derive(Debug)]
+pub struct Watched {
+    /// What it printed, and its status.
+    pub output: Output,
+    /// Whether it was ended because nothing moved any more.
+    pub given_up: bool,
+}
+
+/// Runs a program, and ends it, together with all that it has started, as soon as `state` has returned the same for
+/// `patience`.
+///
+/// # Errors
+/// When it can't be started.
+pub fn watch<T: PartialEq>(
+    command: &mut Command,
+    patience: Duration,
+    state: impl Fn() -> T,
+) -> Result<Watched> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // A group of its own, so that those whom it has started can be ended with it.
+    let child = command.process_group(0).spawn();
+    let mut child = child.map_err(|error| not_started(command, error))?;
+    let group = Pid::from_raw(child.id().cast_signed());
+    let (pipes, ended) = pipes(&mut child);
+    let mut given_up = false;
+    let (mut last, mut since) = (state(), Instant::now());
+    while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+        let now = state();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        } else if since.elapsed() >= patience && !given_up {
+            given_up = killpg(group, Signal::SIGKILL).is_ok();
+        }
+    }
+    let status = child.wait().context("waiting for a program")?;
+    let [stdout, stderr] = pipes.map(|pipe| pipe.join().unwrap_or_default());
+    let output = Output {
+        status,
+        stdout,
+        stderr,
+    };
+    Ok(Watched { output, given_up })
+}
+
+/// Reads both outputs of a program to their ends, of which the receiver hears when nobody has either of them any more.
+fn pipes(child: &mut Child) -> ([thread::JoinHandle<Vec<u8>>; 2], mpsc::Receiver<()>) {
+    let (open, ended) = mpsc::channel();
+    let read = |pipe: Option<Box<dyn Read + Send>>| {
+        let open = open.clone();
+        thread::spawn(move || {
+            let mut said = Vec::new();
+            // What can't be read was not said.
+            let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut said));
+            drop(open);
+            said
+        })
+    };
+    let handles = [
+        read(child.stdout.take().map(|pipe| Box::new(pipe) as _)),
+        read(child.stderr.take().map(|pipe| Box::new(pipe) as _)),
+    ];
+    (handles, ended)
 }
 
 /// Runs a program and returns its standard output as text.
@@ -118,9 +221,10 @@ fn not_started(command: &Command, error: io::Error) -> anyhow::Error {
     }
 }
 
-/// Programs explain themselves on either stream, APT on both.
-fn failure(command: &Command, output: &Output) -> String {
-    let mut text = format!("{} failed ({}):", shown(command), output.status);
+/// Returns the last lines of what a program printed, each on a line of its own. Programs explain themselves on either
+/// stream, APT on both.
+pub fn tail(output: &Output) -> String {
+    let mut text = String::new();
     for said in [&output.stdout, &output.stderr] {
         let said = String::from_utf8_lossy(said);
         let lines: Vec<_> = said.lines().map(str::trim_end).collect();
@@ -151,6 +255,28 @@ mod tests {
             error.contains("line 100") && !error.contains("line 80\n"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_program_that_does_nothing_any_more_is_ended_with_its_children() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo begun; sleep 600 & sleep 600"]);
+        let begun = Instant::now();
+        // Reading its output to the end shows that nobody is left who could write to it.
+        let watched = watch(&mut command, Duration::from_secs(1), || 0).unwrap();
+        assert!(watched.given_up && begun.elapsed() < Duration::from_secs(60));
+        assert_eq!(watched.output.stdout, b"begun\n");
+    }
+
+    #[test]
+    fn a_program_that_goes_on_is_not_ended() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 2; echo done; exit 3"]);
+        let begun = Instant::now();
+        let watched = watch(&mut command, Duration::from_secs(1), || begun.elapsed()).unwrap();
+        assert!(!watched.given_up);
+        assert_eq!(watched.output.status.code(), Some(3));
+        assert_eq!(watched.output.stdout, b"done\n");
     }
 
     #[test]

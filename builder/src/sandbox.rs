@@ -7,10 +7,12 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::stat::{Mode, umask};
@@ -23,20 +25,53 @@ use crate::command;
 /// Exit status of a program that Ctrl-C ended, as shells count it.
 pub const INTERRUPTED: u8 = 130;
 
+/// What stands for Ctrl-C and the like.
+const SIGNALS: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
 /// What scripts take for the name of this machine.
 const HOST_NAME: &str = "genpack";
 
 /// Keeps Ctrl-C and the like from ending the program, from now on; [`run`] takes them.
 pub fn catch_signals() -> Result<Signals> {
-    Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]).context("preparing for Ctrl-C")
+    Signals::new(SIGNALS).context("preparing for Ctrl-C")
+}
+
+/// Returns what such a signal sets, from now on, also while nobody runs anything in a sandbox.
+pub fn interruption() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in SIGNALS {
+        signal_hook::flag::register(signal, flag.clone()).context("preparing for Ctrl-C")?;
+    }
+    Ok(flag)
+}
+
+/// How what ran inside the sandbox ended.
+#[derive(Debug, PartialEq)]
+pub enum Ended {
+    /// By itself, with this exit status.
+    Itself(ExitCode),
+    /// By Ctrl-C or the like.
+    Interrupted,
+}
+
+/// Tells the developer that Ctrl-C or the like has ended something, and what that means; returns the exit status.
+pub fn interrupted(meaning: &str) -> ExitCode {
+    // A terminal still shows the stage that was under way.
+    let line = if io::stderr().is_terminal() {
+        "\r\x1b[2K"
+    } else {
+        ""
+    };
+    // The same Ctrl-C may have ended who reads this.
+    let _ = writeln!(io::stderr(), "{line}genpack: interrupted; {meaning}");
+    ExitCode::from(INTERRUPTED)
 }
 
 /// Runs this program again inside the sandbox with `arguments`, followed by the path of a working folder that is gone
-/// afterwards. Returns the child's exit code, once no process of the sandbox is left.
+/// afterwards. Returns how the child ended, once no process of the sandbox is left.
 ///
 /// The child's standard input is a pipe to which nothing is written: when it closes, because of a signal or because
 /// this process is no more, [`begin`] has seen to it that everything ends.
-pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> Result<ExitCode> {
+pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> Result<Ended> {
     if !Uid::effective().is_root() {
         check_subordinate_ids()?;
     }
@@ -72,17 +107,10 @@ pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> 
     let status = status.context("waiting for the build")?;
     drop(work);
     if interrupted {
-        // A terminal still shows the stage that was under way.
-        let line = if io::stderr().is_terminal() {
-            "\r\x1b[2K"
-        } else {
-            ""
-        };
-        eprintln!("{line}genpack: interrupted; nothing was written");
-        return Ok(ExitCode::from(INTERRUPTED));
+        return Ok(Ended::Interrupted);
     }
     match status.code() {
-        Some(code) => Ok(ExitCode::from(u8::try_from(code).unwrap_or(1))),
+        Some(code) => Ok(Ended::Itself(ExitCode::from(u8::try_from(code).unwrap_or(1)))),
         None => bail!(
             "the build was killed by signal {}",
             status.signal().unwrap_or_default()

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -12,10 +13,11 @@ use anyhow::{Result, bail};
 use super::targets::TargetArguments;
 use super::{Request, Target, Workplace, temporary_folder};
 use crate::blueprint::{Base, InputError};
-use crate::cache::Kind;
+use crate::cache::{Cache, Kind};
 use crate::draft::Draft;
+use crate::sandbox::{self, Ended};
 use crate::source::apt;
-use crate::{cli, command, room, sandbox};
+use crate::{cli, command, room};
 
 /// What is built, and where it goes.
 #[derive(clap::Args)]
@@ -88,16 +90,24 @@ fn build_one(request: &Request, target: &Target, locked: bool, output: &Path) ->
         std::path::absolute(&request.folder)?.into_os_string(),
     ]);
     inner.push(draft.folder().into());
-    let code = sandbox::run(&inner, &temporary_folder(), signals)?;
-    if code == ExitCode::SUCCESS {
+    let ended = sandbox::run(&inner, &temporary_folder(), signals)?;
+    if ended == Ended::Itself(ExitCode::SUCCESS) {
         for place in draft.publish()? {
             println!("{}", place.display());
         }
-    } else {
-        request.cache.discard_partial();
-        apt::discard_unfinished(&request.cache.folder_of(Kind::Lists));
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(code)
+    discard_unfinished(&request.cache);
+    Ok(match ended {
+        Ended::Itself(code) => code,
+        Ended::Interrupted => sandbox::interrupted(&format!("{} was not written", output.display())),
+    })
+}
+
+/// Removes what was begun in the cache and nobody goes on with.
+pub fn discard_unfinished(cache: &Cache) {
+    cache.discard_partial();
+    apt::discard_unfinished(&cache.folder_of(Kind::Lists));
 }
 
 /// Builds all images, one after the other: each of them uses all processors where that helps, and what earlier ones kept.
@@ -134,6 +144,8 @@ fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
     for (request, ..) in &requests {
         request.check_programs()?;
     }
+    // Also a signal between two builds ends all.
+    let interruption = sandbox::interruption()?;
     let mut summary = Vec::new();
     let mut worst = ExitCode::SUCCESS;
     let count = requests.len();
@@ -142,22 +154,26 @@ fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
         let begun = Instant::now();
         let code =
             build_one(request, target, arguments.locked, output).unwrap_or_else(|error| cli::report(&error));
-        let verdict = if code == ExitCode::SUCCESS {
-            "built "
-        } else {
-            "failed"
+        let interrupted = interruption.load(Ordering::Relaxed);
+        let verdict = match code {
+            ExitCode::SUCCESS => "built ",
+            _ if interrupted => "interrupted",
+            _ => "failed",
         };
         summary.push(format!(
-            "{verdict} {:>7.1} s  {}  {}",
+            "{verdict:11} {:>7.1} s  {}  {}",
             begun.elapsed().as_secs_f64(),
             request.label(),
             output.display()
         ));
-        if code == ExitCode::from(sandbox::INTERRUPTED) {
-            return Ok(code);
-        }
         if code != ExitCode::SUCCESS {
             worst = code;
+        }
+        if interrupted {
+            let others = requests.iter().skip(number + 1).map(|(other, ..)| other.label());
+            summary.extend(others.map(|label| format!("{:11} {:>7}    {label}", "not begun", "")));
+            worst = ExitCode::from(sandbox::INTERRUPTED);
+            break;
         }
     }
     eprintln!("\n{}", summary.join("\n"));
@@ -170,13 +186,13 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     let mut request = Request::prepare(&arguments.folder, &arguments.target.one()?)?;
     request.locked = arguments.locked;
     let (work, products) = (&arguments.work, &arguments.products);
-    let shortage = || room::shortage(work, request.cache.folder(), products);
+    let cache = request.cache.folder();
     let is_full = |error: &anyhow::Error| command::is_disk_full(&format!("{error:#}"));
     // Debian's packages have none; what comes from elsewhere may.
     let user_attributes = !matches!(request.blueprint.base, Base::Debian { .. });
     let place = Workplace::in_memory(work, user_attributes)?;
     let outcome = match super::run(&request, &place, products) {
-        Err(error) if place.is_in_memory() && is_full(&error) && shortage().is_none() => {
+        Err(error) if place.is_in_memory() && is_full(&error) && !room::is_short(work, cache, products) => {
             eprintln!("the memory for this build is full; it begins again on disk");
             for product in fs::read_dir(products)? {
                 fs::remove_file(product?.path())?;
@@ -186,9 +202,7 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
         outcome => outcome,
     };
     match outcome {
-        Err(error) if is_full(&error) => {
-            Err(error.context(shortage().unwrap_or_else(|| "a disk was full for a moment".into())))
-        }
+        Err(error) if is_full(&error) => Err(room::explain(error, work, cache, products)),
         outcome => outcome.map(|()| ExitCode::SUCCESS),
     }
 }

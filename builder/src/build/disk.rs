@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use genpack_spec::cmdline::Slot;
 use genpack_spec::facts::Facts;
 use genpack_spec::layout;
@@ -14,14 +14,10 @@ use genpack_spec::{status, system_ini};
 use super::Request;
 use super::card::{data_uuid, grub_cfg, partition_size, volume_id};
 use super::manifest::OutputFile;
-use crate::blueprint::InputError;
 use crate::disk::grub::{self, Platform};
 use crate::disk::{self, Content, DataPartition, DiskImage};
 use crate::progress::Stage;
 use crate::tools::Tools;
-
-/// The largest file that FAT32 can hold, in bytes (Microsoft, "FAT: General Overview of On-Disk Format", DIR_FileSize).
-const LARGEST_FILE: u64 = u32::MAX as u64;
 
 /// What goes onto the card.
 pub struct OnCard {
@@ -33,21 +29,6 @@ pub struct OnCard {
     pub system: PathBuf,
     /// What the meaning of `system.ini` depends on.
     pub facts: Facts,
-}
-
-/// Fails when the system is too large for the card.
-///
-/// # Errors
-/// [`InputError`], since the developer decides what is in it.
-pub fn check_size(bytes: u64) -> Result<()> {
-    if bytes > LARGEST_FILE {
-        bail!(InputError::plain(format!(
-            "{SYSTEM_IMG} has {:.2} GiB, and a file on a FAT32 partition has less than 4: take packages or files out, \
-             choose a stronger compression: (\"zstd:22\", \"xz\"), or let large data come to the device at run time",
-            bytes as f64 / f64::from(1 << 30)
-        )));
-    }
-    Ok(())
 }
 
 /// Writes the disk image to `output` and returns the sizes and hashes of what is on it and of itself.
@@ -66,7 +47,6 @@ pub fn write(
         OutputFile::of(INITRAMFS, &on_card.initramfs)?,
         OutputFile::of(SYSTEM_IMG, &on_card.system)?,
     ];
-    check_size(measured[2].bytes())?;
     let volume_id = volume_id(measured[2].sha256());
     let early = grub::early_config(volume_id);
     let efi = grub::image(Platform::UefiX86_64, tools, &early)?;
@@ -111,19 +91,4 @@ pub fn write(
     disk::write(output, &image, &mut |done, total| stage.at(done, total))?;
     measured.push(OutputFile::of("disk image", output)?);
     Ok(measured)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_system_too_large_for_the_card_says_what_to_do() {
-        assert!(check_size(LARGEST_FILE).is_ok());
-        let said = check_size(LARGEST_FILE + 1).unwrap_err().to_string();
-        assert!(
-            said.starts_with("system.img has 4.00 GiB") && said.contains("stronger compression:"),
-            "{said}"
-        );
-    }
 }

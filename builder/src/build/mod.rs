@@ -13,6 +13,7 @@ mod parts;
 mod request;
 mod stages;
 mod targets;
+mod too_large;
 pub mod update;
 mod workplace;
 

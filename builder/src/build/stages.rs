@@ -15,9 +15,10 @@ use super::disk::{self, OnCard};
 use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
 use super::parts::Parts;
-use super::{Request, Workplace, customise, modules, product};
+use super::{Request, Workplace, customise, modules, product, too_large};
 use crate::blueprint::{BUILD_SCRIPTS_DIR, Base, FILES_DIR, InputError, Output};
 use crate::cache::Kind;
+use crate::disk::LARGEST_FILE;
 use crate::lock::{LOCK_FILE, Lock};
 use crate::packages::{self, Contents};
 use crate::progress::{Progress, Stage};
@@ -143,7 +144,14 @@ pub fn run(request: &Request, place: &Workplace, products: &Path) -> Result<()> 
         add_kernel(&kernel, &initramfs, &root)?;
         describe(request, &root, &kernel, &info, &mut contents, products)?;
         tree::settle_times(&root, begun, epoch)?;
-        pack(request, &root, epoch, &system, stage)
+        pack(request, &root, epoch, &system, stage).map_err(|error| {
+            too_large::explain(
+                error,
+                &request.blueprint.compression.to_string(),
+                &root,
+                &contents,
+            )
+        })
     })?;
     let on_card = OnCard {
         vmlinuz: kernel.vmlinuz.clone(),
@@ -257,6 +265,8 @@ fn pack(request: &Request, root: &Path, epoch: u32, output: &Path, stage: &Stage
     let options = squashfs::Options {
         compression: request.blueprint.compression.value(),
         epoch,
+        // The earliest moment at which anyone can know: how well the system compresses shows only now.
+        limit: LARGEST_FILE,
         exclude: ["dev/*", "proc/*", "run/*", "sys/*", "tmp/*"]
             .map(PathBuf::from)
             .to_vec(),

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::command::discard_unfinished;
 use super::{Request, Target, temporary_folder};
 use crate::blueprint::{BlueprintFile, InputError};
+use crate::cache::Cache;
 use crate::lock::{LOCK_FILE, Lock};
 use crate::progress::Progress;
-use crate::sandbox;
+use crate::sandbox::{self, Ended};
 
 /// What is chosen anew.
 #[derive(clap::Args)]
@@ -36,7 +38,7 @@ pub struct InSandbox {
 pub fn run(arguments: &UpdateArguments) -> Result<ExitCode> {
     // Mistakes are shown before anything begins.
     BlueprintFile::load(&arguments.folder)?;
-    Lock::load(&arguments.folder)?;
+    let before = Lock::load(&arguments.folder)?;
     let signals = sandbox::catch_signals()?;
     let mut inner = vec!["__update-in-sandbox".into()];
     inner.extend(
@@ -49,7 +51,17 @@ pub fn run(arguments: &UpdateArguments) -> Result<ExitCode> {
         "--".into(),
         std::path::absolute(&arguments.folder)?.into_os_string(),
     ]);
-    sandbox::run(&inner, &temporary_folder(), signals)
+    let ended = sandbox::run(&inner, &temporary_folder(), signals)?;
+    if ended != Ended::Itself(ExitCode::SUCCESS) {
+        discard_unfinished(&Cache::of_user()?);
+    }
+    Ok(match ended {
+        Ended::Itself(code) => code,
+        Ended::Interrupted if Lock::load(&arguments.folder)? == before => {
+            sandbox::interrupted(&format!("{LOCK_FILE} is as it was"))
+        }
+        Ended::Interrupted => sandbox::interrupted(&format!("{LOCK_FILE} was renewed just before")),
+    })
 }
 
 /// Updates inside the sandbox.

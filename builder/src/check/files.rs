@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Findings;
 use crate::blueprint::{BUILD_SCRIPTS_DIR, Blueprint, Problem};
+use crate::tree::changes::TRANSIENT;
 use crate::tree::scripts::Runner;
 
 /// Files that the device writes itself, with the reason.
@@ -22,9 +23,6 @@ const WRITTEN_BY_THE_DEVICE: [(&str, &str); 4] = [
         "it is a link to what the network gives; name servers are `dns` in system.ini",
     ),
 ];
-
-/// Folders whose content is not part of a system.
-const NOT_OF_THE_SYSTEM: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
 
 /// Looks at the folder, which need not exist, for all forms of the blueprint.
 pub fn check(folder: &Path, blueprints: &[Blueprint]) -> Findings {
@@ -84,7 +82,7 @@ impl Check<'_> {
                 .find(|(place, _)| relative == Path::new(place))
             {
                 self.mistake(&path, &format!("this place belongs to the device: {why}"));
-            } else if NOT_OF_THE_SYSTEM.iter().any(|place| relative == Path::new(place)) {
+            } else if TRANSIENT.iter().any(|place| relative == Path::new(place)) {
                 self.outside(&path, kind.is_dir());
             } else if relative == Path::new(BUILD_SCRIPTS_DIR) {
                 match kind.is_dir() {

@@ -14,8 +14,8 @@ use std::{
 /// Smallest partition on which the 65,525 clusters of 4 KiB fit that make a FAT a FAT32 (Microsoft's FAT
 /// specification 1.03, "FAT type determination"), with their table.
 const MIN_SIZE: u64 = 257 << 20;
-/// Largest file in bytes that FAT32 can hold.
-const MAX_FILE: u64 = u32::MAX as u64;
+/// Largest file in bytes that FAT32 can hold (the same, "DIR_FileSize").
+pub const LARGEST_FILE: u64 = u32::MAX as u64;
 /// 1980-01-01, the first day that FAT knows, in seconds since 1970.
 const FAT_BEGIN: u32 = 315_532_800;
 /// Where the boot sector and its copy keep the number of sectors before the partition (BPB_HiddSec).
@@ -74,7 +74,7 @@ impl<'a> Volume<'a> {
                 .size()
                 .with_context(|| format!("cannot read the content of {path}"))?;
             ensure!(
-                size <= MAX_FILE,
+                size <= LARGEST_FILE,
                 "{path} has {} MiB, but a file on FAT32 must be smaller than 4 GiB: leave something out of it, or \
                  compress it harder",
                 size >> 20

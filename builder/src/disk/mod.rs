@@ -13,6 +13,7 @@ mod storage;
 mod tests;
 
 pub use data::DataPartition;
+pub use fat::LARGEST_FILE;
 
 use anyhow::{Context, Result, ensure};
 use genpack_spec::layout;

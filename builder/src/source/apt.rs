@@ -1,20 +1,26 @@
 //! APT with lists of its own, so that a Debian of any suite can be asked about from a Debian of any other.
 
+mod download;
+mod host;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::DateTime;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::blueprint::{InputError, Mirror};
+use crate::blueprint::InputError;
 use crate::lock::Pin;
 use crate::progress::Stage;
 use crate::{command, hash, room};
+
+pub use host::archives;
 
 /// Debian's keys, by the names that they had over the years (package debian-archive-keyring).
 const KEYRINGS: [&str; 2] = [
@@ -23,19 +29,12 @@ const KEYRINGS: [&str; 2] = [
 ];
 /// Where lists are while they are being fetched, below the folder of a set of archives.
 const UNFINISHED: &str = "lists/partial";
-/// APT's own limits add up to four minutes for a mirror that does not answer. The host's settings come after these.
-const PATIENCE: &str =
-    "Acquire::Retries \"1\";\nAcquire::http::Timeout \"15\";\nAcquire::https::Timeout \"15\";\n";
 /// Bytes that the lists of a Debian release take with what APT makes of them, and some more.
 const ROOM_FOR_LISTS: u64 = 250_000_000;
-/// Suites that have neither updates nor security archives beside them.
-const ROLLING: [&str; 3] = ["sid", "unstable", "experimental"];
 /// APT's words for every package that a Debian system can't do without (apt-patterns(7)).
 const INDISPENSABLE: [&str; 2] = ["?essential", "?priority(required)"];
 /// A version that has this priority is taken even where a newer one is there (apt_preferences(5)).
 const PINNED: u32 = 1001;
-/// APT's own downloader (package apt). It knows every kind of address, proxies, and hashes.
-const HELPER: &str = "/usr/lib/apt/apt-helper";
 
 /// One archive: a mirror with a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +49,8 @@ pub struct Archive {
 pub struct Apt {
     folder: PathBuf,
     archives: Vec<Archive>,
+    /// How long nothing may come before a mirror is given up.
+    patience: Duration,
     _lock: Flock<File>,
 }
 
@@ -87,11 +88,14 @@ impl Apt {
         fs::write(folder.join("sources.list"), sources)?;
         fs::write(folder.join("status"), "")?;
         fs::write(folder.join("preferences"), "")?;
-        fs::write(folder.join("acquire.conf"), host_acquire_settings()?)?;
+        let settings = host::acquire_settings()?;
+        let patience = host::patience(&settings);
+        fs::write(folder.join("acquire.conf"), settings)?;
         fs::write(folder.join("apt.conf"), configuration(&folder, arch))?;
         Ok(Apt {
             folder,
             archives,
+            patience,
             _lock: lock,
         })
     }
@@ -132,13 +136,18 @@ impl Apt {
         })
     }
 
-    /// On a full disk APT waits for ever.
+    /// On a full disk APT waits for ever. For a silent mirror it waits once for each list.
     fn fetch_lists(&self) -> Result<()> {
         if room::left(&self.folder).is_some_and(|left| left < ROOM_FOR_LISTS) {
             bail!("fetching package lists: {}", Errno::ENOSPC.desc());
         }
         let mut update = self.get();
-        command::run(update.args(["update", "-q", "-o", "APT::Update::Error-Mode=any"])).map(drop)
+        update.args(["update", "-q", "-o", "APT::Update::Error-Mode=any"]);
+        let watched = command::watch(&mut update, self.patience, || room::content(&self.folder))?;
+        if watched.given_up {
+            bail!("{}:{}", silence(self.patience), command::tail(&watched.output));
+        }
+        command::check(&command::shown(&update), watched.output).map(drop)
     }
 
     /// Returns the archives as text for people.
@@ -245,64 +254,6 @@ impl Apt {
         newest.with_context(|| format!("the package lists of {} have no date", self.describe()))
     }
 
-    /// Downloads a package's file to each of these places.
-    ///
-    /// # Errors
-    /// [`InputError`] when the archives are there and have such a version no more, which `genpack update` mends.
-    pub fn download(&self, wanted: &[(&Pin, PathBuf)]) -> Result<()> {
-        let mut uris: Vec<_> = self.archives.iter().map(|archive| archive.uri.as_str()).collect();
-        uris.dedup();
-        let mut missing: Vec<_> = wanted.iter().collect();
-        let mut failure = None;
-        // A package moves from the security archive to the main one with a release, and keeps its path.
-        for uri in uris {
-            // "file:" would leave the file where it is.
-            let uri = uri
-                .strip_prefix("file:")
-                .map_or(uri.to_string(), |path| format!("copy:{path}"));
-            let mut helper = Command::new(HELPER);
-            helper
-                .env("APT_CONFIG", self.folder.join("apt.conf"))
-                .env("LC_ALL", "C.UTF-8");
-            helper.arg("download-file");
-            for (pin, place) in &missing {
-                helper
-                    .arg(format!("{uri}/{}", pin.path))
-                    .arg(place)
-                    .arg(format!("SHA256:{}", pin.sha256));
-            }
-            let Err(error) = command::run(&mut helper) else {
-                return Ok(());
-            };
-            missing.retain(|(_, place)| !place.is_file());
-            if missing.is_empty() {
-                return Ok(());
-            }
-            // The first archive has most packages, and its reason is the one that says something.
-            failure.get_or_insert(error);
-        }
-        let Some(error) = failure else {
-            return Ok(());
-        };
-        let said = format!("{error:#}");
-        let names: Vec<_> = missing
-            .iter()
-            .map(|(pin, _)| format!("{} {}", pin.name, pin.version))
-            .collect();
-        let gone = ["404 ", "File not found", "Failed to stat"]
-            .iter()
-            .any(|words| said.contains(words));
-        if gone && !command::is_disk_full(&said) {
-            bail!(InputError::plain(format!(
-                "{} can't be had any more from {}: archives keep the newest versions only; \"genpack update\" chooses \
-                 versions that there are",
-                names.join(", "),
-                self.describe()
-            )));
-        }
-        Err(error).with_context(|| format!("downloading {} packages from {}", missing.len(), self.describe()))
-    }
-
     /// Returns the host's settings for downloads, such as a proxy, as an `apt.conf`.
     pub fn acquire_settings(&self) -> PathBuf {
         self.folder.join("acquire.conf")
@@ -373,94 +324,9 @@ fn configuration(folder: &Path, arch: &str) -> String {
     )
 }
 
-/// The host's proxies, time limits and the like hold for us too.
-fn host_acquire_settings() -> Result<String> {
-    let text = command::stdout_of(Command::new("apt-config").args(["dump", "Acquire"]))?;
-    // The host's choice of languages and index formats is for its own lists.
-    let foreign = [
-        "Acquire::Languages",
-        "Acquire::IndexTargets",
-        "Acquire::GzipIndexes",
-    ];
-    let lines = text
-        .lines()
-        .filter(|line| !foreign.iter().any(|prefix| line.starts_with(prefix)));
-    let lines = lines.filter(|line| *line != "Acquire \"\";");
-    Ok(PATIENCE.to_string() + &lines.map(|line| format!("{line}\n")).collect::<String>())
-}
-
-/// Returns the archives of a Debian suite: from `mirror` when one is named, else from the host's own APT
-/// configuration, with updates and security fixes where the suite has them.
-pub fn archives(suite: &str, mirror: Option<&Mirror>) -> Result<Vec<Archive>> {
-    let archive = |uri: &str, suite: String| Archive {
-        uri: uri.trim_end_matches('/').to_string(),
-        suite,
-    };
-    if let Some(mirror) = mirror {
-        return Ok(vec![archive(&mirror.to_string(), suite.to_string())]);
-    }
-    let format = "$(LABEL)\t$(COMPONENT)\t$(REPO_URI)";
-    let text = command::stdout_of(Command::new("apt-get").args(["indextargets", "--format", format]))?;
-    let find = |label: &str, ending: &str| {
-        let fields = || text.lines().map(|line| line.split('\t').collect::<Vec<_>>());
-        // The label is known only where the lists have been fetched; the address tells as well.
-        let by_label = fields().find(|f| f[0] == label && f.get(1) == Some(&"main"));
-        let by_address = || {
-            fields().find(|f| {
-                f.get(2)
-                    .is_some_and(|uri| uri.trim_end_matches('/').ends_with(ending))
-            })
-        };
-        by_label
-            .or_else(by_address)
-            .and_then(|f| f.get(2).map(|uri| uri.to_string()))
-    };
-    let Some(main) = find("Debian", "/debian") else {
-        bail!(
-            "the host's APT configuration names no Debian mirror; name one with GENPACK_MIRROR or with mirror: in \
-             the blueprint"
-        );
-    };
-    let mut archives = vec![archive(&main, suite.to_string())];
-    if !ROLLING.contains(&suite) {
-        archives.push(archive(&main, format!("{suite}-updates")));
-        if let Some(security) = find("Debian-Security", "/debian-security") {
-            archives.push(archive(&security, format!("{suite}-security")));
-        }
-    }
-    Ok(archives)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_named_mirror_is_the_only_one_asked() {
-        let mirror = "http://mirror.example/debian/".parse().unwrap();
-        let archives = archives("trixie", Some(&mirror)).unwrap();
-        assert_eq!(
-            archives,
-            [Archive {
-                uri: "http://mirror.example/debian".into(),
-                suite: "trixie".into()
-            }]
-        );
-    }
-
-    #[test]
-    fn the_hosts_mirrors_serve_any_suite() {
-        let suites: Vec<_> = archives("trixie", None)
-            .unwrap()
-            .into_iter()
-            .map(|a| a.suite)
-            .collect();
-        assert_eq!(suites[..2], ["trixie", "trixie-updates"]);
-        let suites: Vec<_> = archives("sid", None)
-            .unwrap()
-            .into_iter()
-            .map(|a| a.suite)
-            .collect();
-        assert_eq!(suites, ["sid"]);
-    }
+fn silence(patience: Duration) -> String {
+    format!(
+        "the mirror is silent: nothing has come for {} seconds",
+        patience.as_secs()
+    )
 }

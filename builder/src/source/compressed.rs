@@ -1,6 +1,6 @@
 //! Files that may be compressed, read as what is in them.
 
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
 
 use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
@@ -14,11 +14,31 @@ const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const XZ: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 /// The longest of them.
 const LONGEST: u64 = 6;
+/// The first bytes of what can't be read, and what it is called (file(1)).
+const FOREIGN: [(&[u8], &str); 6] = [
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+    (b"7z\xbc\xaf", "7-Zip"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"LZIP", "lzip"),
+    (b"\x1f\x9d", "compress"),
+];
 
 /// Returns the content, whether it is compressed by gzip, xz or zstd, or not at all. The first bytes tell.
+///
+/// # Errors
+/// `ErrorKind::Unsupported` for what is compressed by something else.
 pub fn open<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let mut begin = Vec::new();
     file.by_ref().take(LONGEST).read_to_end(&mut begin)?;
+    if let Some((_, name)) = FOREIGN.iter().find(|(magic, _)| begin.starts_with(magic)) {
+        return Err(io::Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "it is packed by {name}; plain files can be read, and those compressed by gzip, xz or zstd"
+            ),
+        ));
+    }
     let whole = BufReader::with_capacity(1 << 18, io::Cursor::new(begin.clone()).chain(file));
     Ok(if begin.starts_with(&GZIP) {
         Box::new(MultiGzDecoder::new(whole))
@@ -29,6 +49,26 @@ pub fn open<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     } else {
         Box::new(whole)
     })
+}
+
+/// Returns what is to be said of a file that can't be read to its end.
+pub fn fault(error: &io::Error) -> String {
+    if error.kind() == ErrorKind::Unsupported {
+        return error.to_string();
+    }
+    format!(
+        "it is damaged, or ends too early: {}; make or copy it again",
+        shown(error)
+    )
+}
+
+/// Errors may quote what was read, which is anything.
+pub fn shown(error: &io::Error) -> String {
+    let printable = |character: char| match character.is_control() {
+        true => '?',
+        false => character,
+    };
+    error.to_string().chars().map(printable).collect()
 }
 
 /// Whether a file is compressed; it is read from its beginning afterwards.
@@ -113,6 +153,20 @@ mod tests {
             assert!(outcome.is_err() || cut == text.as_bytes()[..text.len() - 5]);
         }
         assert_eq!(open(&b""[..]).unwrap().read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named() {
+        let error = open(&b"BZh91AY"[..]).map(drop).unwrap_err();
+        assert!(
+            fault(&error).starts_with("it is packed by bzip2; plain files"),
+            "{error}"
+        );
+        let error = io::Error::other("no number: \u{1b}[31m");
+        assert_eq!(
+            fault(&error),
+            "it is damaged, or ends too early: no number: ?[31m; make or copy it again"
+        );
     }
 
     #[test]

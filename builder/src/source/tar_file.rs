@@ -80,7 +80,7 @@ impl TarFile {
     }
 
     fn unpack(&self, root: &Path) -> Result<()> {
-        let damaged = |error| self.mistake(format!("it is damaged, or ends too early: {error}"));
+        let damaged = |error| self.mistake(compressed::fault(&error));
         let file = File::open(&self.file).map_err(|error| self.mistake(error))?;
         let mut content = Measured::new(compressed::open(file).map_err(damaged)?);
         match unpack::unpack(&mut content, root, Kind::Tree) {
@@ -88,7 +88,9 @@ impl TarFile {
             outcome => outcome?,
         }
         if content.finish().map_err(damaged)?.1 < END {
-            bail!(self.mistake("it ends too early: the blocks at the end of a tar file are missing"));
+            bail!(self.mistake(
+                "it ends too early: the blocks at the end of a tar file are missing; make or copy it again"
+            ));
         }
         self.check(root)
     }
@@ -115,6 +117,11 @@ impl TarFile {
 
 impl Source for TarFile {
     fn pin(&mut self, wanted: &Wanted, lock: &mut Lock, stage: &Stage) -> Result<()> {
+        if self.file.is_dir() {
+            bail!(self.mistake(
+                "it is a folder, and tar: names a file; a folder with an OCI layout is base: \"oci:PLACE\""
+            ));
+        }
         self.sha256 = hash::file(&self.file).map_err(|error| self.mistake(error))?;
         self.debian.pin(wanted, lock, stage)
     }

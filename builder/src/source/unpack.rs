@@ -14,6 +14,7 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::mkfifo;
 use tar::{Archive, Entry, EntryType};
 
+use super::compressed;
 use super::rooted::{Inside, Rooted};
 
 /// What begins the name of a file that says that another one is gone (OCI image specification, "Layer Filesystem Changeset").
@@ -60,8 +61,12 @@ pub fn unpack(tar: impl Read, root: &Path, kind: Kind) -> Outcome {
         own: HashSet::new(),
     };
     let whole_blocks = WholeBlocks { inner: tar, read: 0 };
-    for entry in Archive::new(whole_blocks).entries().map_err(damaged)? {
-        unpacking.entry(entry.map_err(damaged)?)?;
+    for (index, entry) in Archive::new(whole_blocks).entries().map_err(damaged)?.enumerate() {
+        let entry = entry.map_err(|error| match (index, error.kind()) {
+            (0, ErrorKind::Other) => no_tar_file(&error),
+            _ => damaged(error),
+        })?;
+        unpacking.entry(entry)?;
     }
     Ok(())
 }
@@ -363,7 +368,14 @@ fn input(name: &[u8], why: String) -> UnpackError {
 }
 
 fn damaged(error: io::Error) -> UnpackError {
-    UnpackError::Input(format!("it is damaged, or ends too early: {error}"))
+    UnpackError::Input(compressed::fault(&error))
+}
+
+fn no_tar_file(error: &io::Error) -> UnpackError {
+    UnpackError::Input(format!(
+        "it is no tar file, plain or compressed by gzip, xz or zstd, or it is damaged: {}",
+        compressed::shown(error)
+    ))
 }
 
 #[cfg(test)]

@@ -17,12 +17,13 @@ mod tests;
 mod tree;
 mod writer;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 pub use blocks::Blocks;
+use output::LimitReached;
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::Read,
+    io::{self, Read},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -70,6 +71,8 @@ pub struct Options {
     pub backlog: u32,
     /// Seconds since 1970: the time of the image itself, and the latest time that a file in it may have.
     pub epoch: u32,
+    /// Most bytes that the image may have.
+    pub limit: u64,
     /// Paths relative to the tree which are left out with all below them; `dir/*` keeps the directory, but empty.
     pub exclude: Vec<PathBuf>,
     /// Owners that differ from the tree's, by path relative to the tree.
@@ -88,6 +91,7 @@ impl Default for Options {
             workers: thread::available_parallelism().map_or(2, |n| n.get() as u32) + 1,
             backlog: 1000,
             epoch: 0,
+            limit: u64::MAX,
             exclude: Vec::new(),
             owners: BTreeMap::new(),
             blocks: None,
@@ -100,6 +104,18 @@ impl Default for Options {
 pub struct Progress {
     /// Bytes of file content that are compressed and written; an estimate, counted in whole blocks.
     pub done: u64,
+    /// Bytes of file content in all.
+    pub total: u64,
+}
+
+/// Why an image was not finished: it would have been larger than [`Options::limit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the image is at its limit of {limit} bytes")]
+pub struct TooLarge {
+    /// The limit in bytes.
+    pub limit: u64,
+    /// Bytes of file content that were in it by then, or under way to it.
+    pub read: u64,
     /// Bytes of file content in all.
     pub total: u64,
 }
@@ -120,8 +136,8 @@ pub struct Summary {
 /// Packs `tree` into a SquashFS at `output`, which is created or overwritten, calling `progress` now and then.
 ///
 /// # Errors
-/// When something in the tree cannot be read or changes meanwhile, when the output cannot be written, or when an
-/// option is out of range. The error names the path in the tree that was being packed. What has been written by
+/// [`TooLarge`] as soon as the image would be. When something in the tree cannot be read or changes meanwhile, when the
+/// output cannot be written, or when an option is out of range. The error names the path in the tree that was being packed. What has been written by
 /// then is left behind; write to a temporary name and rename it.
 pub fn pack(
     tree: &Path,
@@ -137,9 +153,16 @@ pub fn pack(
         done = total.min(done + u64::from(options.block_size));
         progress(Progress { done, total });
     };
-    let mut writer = Writer::create(output, options, scanned.inodes.len(), &mut on_write)?;
-    pack_contents(tree, &scanned, options, &mut writer)?;
-    let image_size = write_tables(&scanned, writer)?;
+    let mut read = 0;
+    let written = write(tree, &scanned, output, options, &mut on_write, &mut read);
+    let image_size = written.map_err(|error| match is_at_limit(&error) {
+        true => Error::new(TooLarge {
+            limit: options.limit,
+            read,
+            total,
+        }),
+        false => error,
+    })?;
     progress(Progress { done: total, total });
     Ok(Summary {
         inodes: scanned.inodes.len() as u32,
@@ -149,8 +172,33 @@ pub fn pack(
     })
 }
 
+/// Writes the image of a tree that was scanned; returns its size. `read` is how much file content it has taken up.
+fn write(
+    tree: &Path,
+    scanned: &Tree,
+    output: &Path,
+    options: &Options,
+    on_write: &mut dyn FnMut(),
+    read: &mut u64,
+) -> Result<u64> {
+    let mut writer = Writer::create(output, options, scanned.inodes.len(), on_write)?;
+    pack_contents(tree, scanned, options, &mut writer, read)?;
+    write_tables(scanned, writer)
+}
+
+fn is_at_limit(error: &Error) -> bool {
+    let inner = |cause: &io::Error| cause.get_ref().is_some_and(|inner| inner.is::<LimitReached>());
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(inner)
+}
+
 /// Feeds the contents of all regular files to the library.
-fn pack_contents(root: &Path, tree: &Tree, options: &Options, writer: &mut Writer) -> Result<()> {
+fn pack_contents(
+    root: &Path,
+    tree: &Tree,
+    options: &Options,
+    writer: &mut Writer,
+    read: &mut u64,
+) -> Result<()> {
     let mut buffer = vec![0; options.block_size.max(128 << 10) as usize];
     let mut current = None;
     for (index, inode) in tree.inodes.iter().enumerate() {
@@ -162,6 +210,7 @@ fn pack_contents(root: &Path, tree: &Tree, options: &Options, writer: &mut Write
             current = Some(group);
             pack_file(&root.join(&inode.path), size, index, writer, &mut buffer)
                 .with_context(|| format!("cannot pack {}", display(&inode.path)))?;
+            *read += size;
         }
     }
     writer

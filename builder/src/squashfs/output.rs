@@ -23,13 +23,14 @@ struct Inner<'a> {
     interface: sys::sqfs_file_t,
     file: File,
     size: u64,
+    limit: u64,
     failure: Option<io::Error>,
     on_write: &'a mut dyn FnMut(),
 }
 
 impl<'a> Output<'a> {
-    /// Creates or empties the file; `on_write` is called after each write.
-    pub fn create(path: &Path, on_write: &'a mut dyn FnMut()) -> io::Result<Self> {
+    /// Creates or empties the file; `on_write` is called after each write. Nothing is written behind `limit` bytes.
+    pub fn create(path: &Path, limit: u64, on_write: &'a mut dyn FnMut()) -> io::Result<Self> {
         let inner = Box::new(Inner {
             interface: sys::sqfs_file_t {
                 base: sys::sqfs_object_t {
@@ -48,6 +49,7 @@ impl<'a> Output<'a> {
                 .truncate(true)
                 .open(path)?,
             size: 0,
+            limit,
             failure: None,
             on_write,
         });
@@ -71,6 +73,7 @@ impl<'a> Output<'a> {
     pub fn pad(&mut self, unit: u64) -> io::Result<u64> {
         // SAFETY: as in `size`.
         let inner = unsafe { &mut *self.0.as_ptr() };
+        inner.check_limit(inner.size.next_multiple_of(unit))?;
         inner.size = inner.size.next_multiple_of(unit);
         inner.file.set_len(inner.size)?;
         Ok(inner.size)
@@ -92,7 +95,19 @@ impl Drop for Output<'_> {
     }
 }
 
+/// Why nothing more is written.
+#[derive(Debug, thiserror::Error)]
+#[error("it may not be larger")]
+pub(super) struct LimitReached;
+
 impl Inner<'_> {
+    fn check_limit(&self, size: u64) -> io::Result<()> {
+        if size > self.limit {
+            return Err(io::Error::other(LimitReached));
+        }
+        Ok(())
+    }
+
     /// Keeps the reason of a failure and turns the result into what the library expects.
     fn settle(&mut self, result: io::Result<()>) -> c_int {
         match result {
@@ -138,8 +153,11 @@ unsafe extern "C" fn write_at(
 ) -> c_int {
     // SAFETY: as in `read_at`.
     let (inner, buffer) = unsafe { (inner(file), slice::from_raw_parts(buffer.cast::<u8>(), size)) };
-    let result = inner.file.write_all_at(buffer, offset);
-    inner.size = inner.size.max(offset + size as u64);
+    let end = offset + size as u64;
+    let result = inner
+        .check_limit(end)
+        .and_then(|()| inner.file.write_all_at(buffer, offset));
+    inner.size = inner.size.max(end);
     (inner.on_write)();
     inner.settle(result)
 }

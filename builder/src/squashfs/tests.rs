@@ -47,6 +47,7 @@ macro_rules! run {
 }
 
 mod blocks;
+mod limit;
 
 /// A mount that ends with the test.
 struct Mount(PathBuf);

@@ -56,8 +56,8 @@ impl<'a> Writer<'a> {
         inodes: usize,
         on_write: &'a mut dyn FnMut(),
     ) -> Result<Self> {
-        let output =
-            Output::create(path, on_write).with_context(|| format!("cannot write {}", path.display()))?;
+        let output = Output::create(path, options.limit, on_write)
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let Compressors {
             compressor,
             decompressor,

@@ -16,7 +16,7 @@ use crate::blueprint::InputError;
 use crate::command;
 
 /// Folders that never belong to a change: they are filled by the running system, or only while scripts run.
-const TRANSIENT: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
+pub const TRANSIENT: [&str; 5] = ["dev", "proc", "run", "sys", "tmp"];
 /// Files that are made anew wherever they are wanted.
 const DERIVED: [&str; 2] = ["etc/ld.so.cache", "var/cache/ldconfig/aux-cache"];
 /// Names in the folder of a kept change.

@@ -116,7 +116,9 @@ impl Chroot {
             .env("HOME", &account.home)
             .env("USER", &account.name)
             .env("LOGNAME", &account.name);
-        command::run(&mut command).map(drop)
+        // Where the tree is tells nobody anything.
+        let name = command::shown(Command::new(program).args(arguments));
+        command::run_as(&name, &mut command).map(drop)
     }
 }
 

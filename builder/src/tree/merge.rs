@@ -7,16 +7,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::changes::TRANSIENT;
 use super::links::{self, Place};
+use crate::blueprint::InputError;
+
+/// What can be done about two things of different kinds that want the same place.
+const COLLISION: &str = "give it another name, or let a script in files/build.d put it there";
 
 /// Copies everything in `from` over the tree at `root`. Modes and links are kept, everything belongs to root, and a
 /// folder that the tree has keeps its mode. A link of the tree to a folder, such as `/lib`, is followed inside the
-/// tree; a file in the place of a folder, or the other way round, is an error.
+/// tree.
+///
+/// # Errors
+/// [`InputError`] for a file in the place of a folder, or the other way round.
 pub fn merge(from: &Path, root: &Path) -> Result<()> {
     merge_folder(from, root, Path::new(""), None)
 }
 
 /// Does what [`merge`] does, and leaves out what is at `without`, relative to `from`.
+///
+/// # Errors
+/// [`InputError`], too, for a file that a link of the tree leads to a place that is no part of a system.
 pub fn merge_without(from: &Path, root: &Path, without: &Path) -> Result<()> {
     merge_folder(from, root, Path::new(""), Some(without))
 }
@@ -37,6 +48,9 @@ fn merge_folder(from: &Path, root: &Path, relative: &Path, without: Option<&Path
             .with_context(|| format!("reading {}", source.display()))?;
         let folder = resolve(root, relative.parent().unwrap_or(Path::new("")))?;
         let target = folder.join(entry.file_name());
+        if without.is_some() && !metadata.is_dir() {
+            check_place(&source, &relative, folder.strip_prefix(root).unwrap_or(&folder))?;
+        }
         let copying = || format!("copying {} to /{}", source.display(), relative.display());
         if metadata.is_dir() {
             let target = resolve(root, &relative)?;
@@ -44,21 +58,21 @@ fn merge_folder(from: &Path, root: &Path, relative: &Path, without: Option<&Path
                 fs::create_dir(&target).with_context(copying)?;
                 set_mode(&target, metadata.mode()).with_context(copying)?;
             } else if !target.is_dir() {
-                bail!(
-                    "{} is a folder, and /{} of the system is not",
+                bail!(InputError::plain(format!(
+                    "{} is a folder, and /{} of the system is not; {COLLISION}",
                     source.display(),
                     relative.display()
-                );
+                )));
             }
             merge_folder(from, root, &relative, without)?;
             continue;
         }
         if target.is_dir() && !target.is_symlink() {
-            bail!(
-                "{} is no folder, and /{} of the system is one",
+            bail!(InputError::plain(format!(
+                "{} is no folder, and /{} of the system is one; {COLLISION}",
                 source.display(),
                 relative.display()
-            );
+            )));
         }
         match fs::remove_file(&target) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).with_context(copying),
@@ -77,6 +91,19 @@ fn merge_folder(from: &Path, root: &Path, relative: &Path, without: Option<&Path
         lchown(&target, Some(0), Some(0)).with_context(copying)?;
     }
     Ok(())
+}
+
+/// Fails when a file would be lost, because the folder that it goes to is empty in every image.
+fn check_place(source: &Path, relative: &Path, folder: &Path) -> Result<()> {
+    let Some(place) = TRANSIENT.iter().find(|place| folder.starts_with(place)) else {
+        return Ok(());
+    };
+    bail!(InputError::plain(format!(
+        "{}: /{} of the system leads to /{}, and what is in /{place} is made at every start, and is no part of a system",
+        source.display(),
+        relative.parent().unwrap_or(relative).display(),
+        folder.display(),
+    )));
 }
 
 fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
@@ -155,9 +182,14 @@ mod tests {
         let case = case();
         fs::create_dir(case.root.join("etc/conf")).unwrap();
         fs::write(case.from.join("etc/conf"), "x").unwrap();
-        let error = merge(&case.from, &case.root).unwrap_err().to_string();
+        let said = || {
+            let error = merge(&case.from, &case.root).unwrap_err();
+            assert!(error.downcast_ref::<InputError>().is_some(), "{error:#}");
+            error.to_string()
+        };
+        let error = said();
         assert!(
-            error.contains("is no folder, and /etc/conf of the system is one"),
+            error.contains("is no folder, and /etc/conf of the system is one; give it another name"),
             "{error}"
         );
 
@@ -165,9 +197,30 @@ mod tests {
         fs::remove_file(case.from.join("etc/conf")).unwrap();
         fs::write(case.root.join("etc/conf"), "x").unwrap();
         fs::create_dir(case.from.join("etc/conf")).unwrap();
-        let error = merge(&case.from, &case.root).unwrap_err().to_string();
+        let error = said();
         assert!(
-            error.contains("is a folder, and /etc/conf of the system is not"),
+            error.contains("is a folder, and /etc/conf of the system is not; give it another name"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_link_leads_no_file_to_where_it_would_be_lost() {
+        let case = case();
+        fs::create_dir_all(case.root.join("run/lock")).unwrap();
+        fs::create_dir_all(case.root.join("var")).unwrap();
+        symlink("/run", case.root.join("var/run")).unwrap();
+        fs::create_dir_all(case.from.join("var/run/lock")).unwrap();
+        let nowhere = Path::new("build.d");
+        merge_without(&case.from, &case.root, nowhere).unwrap();
+        fs::write(case.from.join("var/run/lock/x"), "").unwrap();
+        let error = merge_without(&case.from, &case.root, nowhere).unwrap_err();
+        assert!(error.downcast_ref::<InputError>().is_some(), "{error:#}");
+        let error = error.to_string();
+        assert!(
+            error.contains(
+                "files/var/run/lock/x: /var/run/lock of the system leads to /run/lock, and what is in /run is"
+            ),
             "{error}"
         );
     }

@@ -7,8 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::chroot::{Account, Chroot};
+use super::links::{self, Place};
 use super::merge;
 use crate::blueprint::{BUILD_SCRIPTS_DIR, InputError};
+use crate::command::Failed;
+
+/// Exit status of a shell, env(1) or chroot(1) that did not find a program (POSIX, "Exit Status for Commands").
+const NOT_FOUND: i32 = 127;
+const PACKAGES: &str = "packages:";
+const BUILDTIME: &str = "buildtime_packages:";
 
 /// One script of `files/build.d/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,8 +137,10 @@ pub fn run(
         {
             fs::set_permissions(inside.join(path), fs::Permissions::from_mode(0o755))?;
         }
+        let name = format!("files/{BUILD_SCRIPTS_DIR}/{}", script.path.display());
+        check_runner(&name, script, &inside, root)?;
         run_script(&chroot, root, script, environment)
-            .with_context(|| format!("running files/{BUILD_SCRIPTS_DIR}/{}", script.path.display()))?;
+            .map_err(|error| with_hint(error, &format!("running {name}")))?;
     }
     if !scripts.is_empty() {
         fs::remove_dir_all(&inside).with_context(|| format!("removing /{BUILD_SCRIPTS_DIR}"))?;
@@ -139,9 +148,59 @@ pub fn run(
     for command in commands {
         chroot
             .run("/bin/sh", &["-e", "-c", command], environment)
-            .with_context(|| format!("running the setup command {command:?}"))?;
+            .map_err(|error| with_hint(error, &format!("running the setup command {command:?}")))?;
     }
     Ok(())
+}
+
+/// Adds what was being done, and what to do if a program was not found.
+fn with_hint(error: anyhow::Error, doing: &str) -> anyhow::Error {
+    let failed = error.downcast_ref::<Failed>();
+    match failed.and_then(|failed| failed.status.code()) {
+        Some(NOT_FOUND) => error.context(format!(
+            "{doing} (if it lacks a program: {BUILDTIME}, or {PACKAGES} if the image needs it, too, names its package)"
+        )),
+        _ => error.context(doing.to_string()),
+    }
+}
+
+/// Fails when the program that is to read a script is not in the tree: the kernel would say that the script isn't.
+fn check_runner(name: &str, script: &Script, inside: &Path, root: &Path) -> Result<()> {
+    let program = match script.runner {
+        Runner::Program(program) => program.to_string(),
+        Runner::Kernel => match interpreter(&fs::read(inside.join(&script.path))?) {
+            Some(program) => program,
+            None => return Ok(()),
+        },
+    };
+    let look = |place: &Path| match fs::symlink_metadata(root.join(place)) {
+        Ok(found) if found.is_symlink() => fs::read_link(root.join(place)).map_or(Place::End, Place::Link),
+        Ok(_) => Place::End,
+        Err(_) => Place::Nowhere,
+    };
+    if program.ends_with('\r') {
+        bail!(InputError::plain(format!(
+            "the lines of {name} end as those of Windows do; save it with the line ends of Linux (LF), or run: sed -i 's/\\r$//' \
+             {name}"
+        )));
+    }
+    if links::follow(Path::new(&program), look).is_err() {
+        bail!(InputError::plain(format!(
+            "{name} is run by {program}, which the system does not have; {BUILDTIME}, or {PACKAGES} if the image needs it, \
+             too, names its package"
+        )));
+    }
+    Ok(())
+}
+
+/// Returns the program that a script's first line names (execve(2), "Interpreter scripts").
+fn interpreter(script: &[u8]) -> Option<String> {
+    let line = script.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    // Other words are arguments. A carriage return is part of the name.
+    line.split([' ', '\t'])
+        .find(|word| !word.is_empty())
+        .map(String::from)
 }
 
 fn run_script(chroot: &Chroot, root: &Path, script: &Script, environment: &[(&str, &str)]) -> Result<()> {
@@ -164,7 +223,10 @@ fn run_script(chroot: &Chroot, root: &Path, script: &Script, environment: &[(&st
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+    use crate::command;
 
     fn folder(files: &[(&str, u32)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
@@ -204,6 +266,58 @@ mod tests {
             ]
         );
         assert!(find(&dir.path().join("nowhere")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_program_that_was_not_found_has_a_package() {
+        let ended = |status: &str| {
+            let mut command = Command::new("sh");
+            let error = command::run(command.args(["-c", status])).unwrap_err();
+            format!("{:#}", with_hint(error, "running x"))
+        };
+        assert!(ended("exit 7").starts_with("running x: sh -c 'exit 7' failed (exit status: 7):"));
+        let said = ended("of-nowhere");
+        assert!(
+            said.starts_with(
+                "running x (if it lacks a program: buildtime_packages:, or packages: if the image needs it"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_scripts_interpreter_must_be_there() {
+        let system = folder(&[("usr/bin/python3.13", 0o755), ("usr/bin/env", 0o755)]);
+        std::os::unix::fs::symlink("python3.13", system.path().join("usr/bin/python3")).unwrap();
+        std::os::unix::fs::symlink("/usr/bin/gone", system.path().join("usr/bin/ruby")).unwrap();
+        let scripts = folder(&[]);
+        let said = |name: &str, text: &str, mode: u32| {
+            let path = scripts.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let script = super::script(Path::new(name), &path, None).unwrap();
+            match check_runner(name, &script, scripts.path(), system.path()) {
+                Ok(()) => String::new(),
+                Err(error) => {
+                    assert!(error.downcast_ref::<InputError>().is_some(), "{error:#}");
+                    error.to_string()
+                }
+            }
+        };
+        for (name, text, mode) in [
+            ("a.py", "", 0o644),
+            ("b", "#! /usr/bin/python3 -E\n", 0o755),
+            ("c", "#!/usr/bin/env ruby\n", 0o755),
+            ("d", "\x7fELF", 0o755),
+        ] {
+            assert_eq!(said(name, text, mode), "", "{name}");
+        }
+        assert!(
+            said("e.sh", "", 0o644)
+                .starts_with("e.sh is run by /bin/sh, which the system does not have; build")
+        );
+        assert!(said("f", "#!/usr/bin/ruby\n", 0o755).contains("/usr/bin/ruby, which"));
+        assert!(said("g", "#!/usr/bin/env\r\n", 0o755).starts_with("the lines of g end as those of Windows"));
     }
 
     #[test]

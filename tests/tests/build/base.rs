@@ -103,6 +103,20 @@ fn a_base_that_is_not_there_is_named_at_once() {
 }
 
 #[test]
+fn what_is_no_tar_file_is_told_so() {
+    refuses(
+        "tar:files",
+        "",
+        &["blueprint/files: it is a folder, and tar: names a file"],
+    );
+    refuses(
+        "tar:root.tar.bz2",
+        "printf 'BZh91AY' > root.tar.bz2",
+        &["blueprint/root.tar.bz2: it is packed by bzip2; "],
+    );
+}
+
+#[test]
 fn a_tar_file_without_a_system_is_told_what_it_lacks() {
     refuses(
         "tar:root.tar.gz",

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use genpack_tests::genpack;
 
-use crate::site::{Running, Site};
+use crate::site::{Lacks, Running, Site};
 
 #[test]
 fn a_mistake_in_the_blueprint_is_shown_where_it_stands() {
@@ -65,6 +65,26 @@ fn a_size_without_a_data_partition_is_a_mistake() {
     let site = Site::new("{ name: 'web', data_size: '1G' }");
     let said = Running::start(site.build()).finish();
     said.assert(2, &["data_size", "which an image has only with persist"]);
+    site.assert_untouched();
+}
+
+#[test]
+fn a_file_that_collides_with_the_system_is_named() {
+    let site = Site::of_tiny(Lacks::Nothing);
+    fs::create_dir_all(site.path("blueprint/files/etc")).unwrap();
+    fs::write(site.path("blueprint/files/etc/systemd"), "").unwrap();
+    let said = Running::start(site.build()).finish();
+    let file = site.path("blueprint/files/etc/systemd");
+    said.assert(
+        2,
+        &[
+            &format!(
+                "{} is no folder, and /etc/systemd of the system is one; ",
+                file.display()
+            ),
+            "give it another name",
+        ],
+    );
     site.assert_untouched();
 }
 

@@ -11,6 +11,7 @@ mod config;
 mod contents;
 mod input;
 mod interrupt;
+mod mirror;
 mod ordinary_user;
 mod output;
 mod programs;

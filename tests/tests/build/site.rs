@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -43,6 +43,24 @@ impl Site {
         fs::create_dir_all(own.parent().unwrap()).unwrap();
         fs::write(own, "").unwrap();
         fs::write(site.image(), PREVIOUS).unwrap();
+        site
+    }
+
+    /// A site with the blueprint of [`tiny_image`], its lock file, and a cache of its own: links to what the shared one has,
+    /// except for package lists, blocks, and what is to be made.
+    pub fn of_tiny(lacks: Lacks) -> Site {
+        tiny_image();
+        let site = Site::new(&quick());
+        fs::copy(tiny_lock(), site.path("blueprint/genpack.lock")).unwrap();
+        for kind in ["packages", "trees", "layers", "images"] {
+            let (shared, own) = (shared_cache().join("genpack"), site.path("cache/genpack"));
+            fs::create_dir_all(own.join(kind)).unwrap();
+            for entry in fs::read_dir(shared.join(kind)).unwrap().flatten() {
+                if !lacks.includes(kind, &entry.path()) {
+                    symlink(entry.path(), own.join(kind).join(entry.file_name())).unwrap();
+                }
+            }
+        }
         site
     }
 
@@ -90,10 +108,18 @@ impl Site {
             .arg(self.path("blueprint"))
             .arg("-o")
             .arg(output);
-        command.env("TMPDIR", self.path("tmp"));
-        command.env("XDG_CACHE_HOME", shared_cache());
-        command.env("SOURCE_DATE_EPOCH", EPOCH);
+        self.with_folders(&mut command);
         command
+    }
+
+    /// Lets a command use the site's folders.
+    pub fn with_folders(&self, command: &mut Command) {
+        let own = self.path("cache");
+        let cache = if own.exists() { &own } else { shared_cache() };
+        command
+            .env("TMPDIR", self.path("tmp"))
+            .env("XDG_CACHE_HOME", cache)
+            .env("SOURCE_DATE_EPOCH", EPOCH);
     }
 
     /// Fails unless the previous image is untouched, and neither a file nor a mount nor a process is left.
@@ -109,6 +135,31 @@ impl Site {
         self.await_no_process();
         let left: Vec<_> = fs::read_dir(self.path("tmp")).unwrap().flatten().collect();
         assert!(left.is_empty(), "{left:?}");
+        let unfinished = self.unfinished();
+        assert!(unfinished.is_empty(), "{unfinished:?}");
+    }
+
+    /// Returns what is left of unfinished work: beside outputs and blueprint, and in a cache of the site's own.
+    fn unfinished(&self) -> Vec<PathBuf> {
+        let below = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let beside = ["out", "blueprint"]
+            .into_iter()
+            .flat_map(|folder| below(self.path(folder)));
+        let mut found: Vec<_> = beside
+            .map(|entry| entry.path())
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with(".genpack-"))
+            })
+            .collect();
+        let cache = self.path("cache/genpack");
+        found.extend(below(cache.join("partial")).map(|entry| entry.path()));
+        for lists in below(cache.join("lists")) {
+            for folder in ["lists/partial", "archives/partial"] {
+                found.extend(below(lists.path().join(folder)).map(|entry| entry.path()));
+            }
+        }
+        found
     }
 
     /// Fails unless all processes end that have to do with this site, and all mounts.
@@ -160,6 +211,38 @@ pub fn quick() -> String {
     tiny("compression: 'zstd:1', setup_commands: ['setcap cap_net_admin=ep /usr/bin/env']")
 }
 
+/// What a cache of a site's own does not have of what [`tiny_image`] is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    Nothing,
+    /// The image, the tools' tree, and all packages.
+    Tools,
+    /// The image and the system's tree.
+    System,
+}
+
+impl Lacks {
+    fn includes(self, kind: &str, path: &Path) -> bool {
+        let holds = |file: &str| {
+            let mut list = Command::new("tar");
+            list.arg("--list").arg("--file").arg(path).arg(file);
+            list.output().unwrap().status.success()
+        };
+        match (self, kind) {
+            (Lacks::Nothing, _) => false,
+            (_, "images") | (Lacks::Tools, "packages") => true,
+            (Lacks::Tools, "trees") => holds("./usr/lib/grub/i386-pc/boot.img"),
+            (Lacks::System, "trees") => holds("./usr/bin/fping"),
+            _ => false,
+        }
+    }
+}
+
+/// Returns the lock file of [`tiny_image`].
+pub fn tiny_lock() -> PathBuf {
+    tiny_image().with_extension("lock")
+}
+
 /// Returns an image of [`quick`], which is built once; its tree is in the cache from then on.
 pub fn tiny_image() -> &'static Path {
     static IMAGE: OnceLock<PathBuf> = OnceLock::new();
@@ -172,6 +255,7 @@ pub fn tiny_image() -> &'static Path {
         for ending in ["", ".cdx.json", ".spdx.json"] {
             fs::copy(beside(&site.image(), ending), beside(&image, ending)).unwrap();
         }
+        fs::copy(site.path("blueprint/genpack.lock"), image.with_extension("lock")).unwrap();
         image
     })
 }

@@ -231,7 +231,7 @@ impl Image {
             );
             self.verify(layer, &said)?;
             let (file, _) = self.store.file(&layer.file)?;
-            let damaged = |error| self.mistake(format!("{said}: it is damaged, or ends too early: {error}"));
+            let damaged = |error| self.mistake(format!("{said}: {}", compressed::fault(&error)));
             let mut content = Measured::new(compressed::open(file).map_err(damaged)?);
             match unpack::unpack(&mut content, root, Kind::Layer) {
                 Err(UnpackError::Input(why)) => bail!(self.mistake(format!("{said}: {why}"))),

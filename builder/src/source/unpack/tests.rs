@@ -364,6 +364,20 @@ fn the_last_block_need_not_be_whole() {
 }
 
 #[test]
+fn what_is_no_tar_file_is_told_so() {
+    let place = Place::new();
+    for text in ["hello\n", &"binary\0\u{1b}".repeat(500)] {
+        match unpack(text.as_bytes(), &place.root(), Kind::Tree) {
+            Err(UnpackError::Input(said)) => assert!(
+                said.starts_with("it is no tar file") && !said.contains(char::is_control),
+                "{said:?}"
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_tar_file_that_ends_too_early_says_so() {
     let place = Place::new();
     let whole = Made::new().file("a", &"x".repeat(5000)).done();
