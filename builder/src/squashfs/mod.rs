@@ -208,9 +208,8 @@ fn pack_contents(
                 writer.finish_files().context("cannot pack the ends of files")?;
             }
             current = Some(group);
-            pack_file(&root.join(&inode.path), size, index, writer, &mut buffer)
+            pack_file(&root.join(&inode.path), size, index, writer, &mut buffer, read)
                 .with_context(|| format!("cannot pack {}", display(&inode.path)))?;
-            *read += size;
         }
     }
     writer
@@ -233,7 +232,14 @@ fn group(path: &Path) -> &Path {
 }
 
 /// Feeds one file. A file that is being changed would make the image depend on chance, so that is an error.
-fn pack_file(path: &Path, size: u64, index: usize, writer: &mut Writer, buffer: &mut [u8]) -> Result<()> {
+fn pack_file(
+    path: &Path,
+    size: u64,
+    index: usize,
+    writer: &mut Writer,
+    buffer: &mut [u8],
+    total: &mut u64,
+) -> Result<()> {
     let mut file = File::options()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW)
@@ -248,6 +254,7 @@ fn pack_file(path: &Path, size: u64, index: usize, writer: &mut Writer, buffer: 
             Err(error) => return Err(error).context("cannot read it"),
         };
         read += count as u64;
+        *total += count as u64;
         writer.append(&buffer[..count])?;
     }
     ensure!(
