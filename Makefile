@@ -3,6 +3,7 @@
 # make install PREFIX=/usr/local
 # make reproducible   build the example twice, with all different that must not matter, and compare
 # make bench   compare times and sizes with other tools
+# make bench-build BENCH_ROUNDS=3   only builds and images, each so often
 # make fuzz FUZZ_SECONDS=600   try inputs that a program makes up, so long for each target
 
 SHELL := /bin/bash
@@ -18,7 +19,8 @@ DIST := $(CARGO_TARGET_DIR)/dist
 PREFIX ?= /usr/local
 CARGO := cargo
 
-.PHONY: all host-packages programs dist install run test check unit-tests boot-tests reproducible bench bench-system-ini bench-address fuzz clean
+.PHONY: all host-packages programs dist install run test check unit-tests boot-tests reproducible bench bench-build bench-boot bench-system-ini bench-address \
+	fuzz clean
 
 all: dist
 
@@ -53,7 +55,7 @@ test: root-needed check unit-tests boot-tests
 # Before anything is compiled for half an hour.
 .PHONY: root-needed
 root-needed:
-	@[ "$$(id -u)" = 0 ] || { echo "make test needs root: its tests make network namespaces, mounts and loop devices" >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo "this needs root: it makes namespaces, mounts and loop devices" >&2; exit 1; }
 
 check: host-packages
 	$(CARGO) fmt --all --check
@@ -62,7 +64,8 @@ check: host-packages
 	$(CARGO) clippy --locked --manifest-path fuzz/Cargo.toml --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	rustfmt --edition 2021 --check examples/monitor/files/usr/src/monitor/serve.rs
-	shellcheck .ci/run scripts/* examples/container/make-image examples/container/site/about
+	shellcheck .ci/run scripts/* examples/container/make-image examples/container/site/about \
+		bench/src/peers/build-by-hand bench/src/peers/mkosi/prepare bench/src/peers/mkosi/in-tools-tree
 	shellcheck --shell=sh examples/monitor/files/build.d/*.sh
 	scripts/check-dependencies
 	scripts/check-units
@@ -76,8 +79,14 @@ boot-tests: dist
 reproducible: dist
 	GENPACK=$(DIST)/bin/genpack scripts/check-reproducible
 
-bench: dist bench-system-ini bench-address
-	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench
+bench: bench-build bench-boot bench-system-ini bench-address
+
+BENCH_ROUNDS := 3
+bench-build: root-needed dist
+	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench --bin builds -- $(BENCH_ROUNDS)
+
+bench-boot: root-needed dist
+	GENPACK=$(DIST)/bin/genpack $(CARGO) run --locked --quiet -p genpack-bench --bin boots
 
 bench-system-ini:
 	$(CARGO) run --locked --quiet --release -p genpack-bench --bin system-ini

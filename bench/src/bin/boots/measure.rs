@@ -1,41 +1,14 @@
 //! From the kernel's start to systemd, by the kernel's own clock.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use genpack_qemu::{Acceleration, Card, Disk, Firmware, Machine, Overlay, Pattern};
+use genpack_qemu::{Acceleration, Disk, Firmware, Machine, Overlay, Pattern};
+
+use crate::systems::Parts;
 
 const DEADLINE: Duration = Duration::from_secs(180);
-
-/// What QEMU needs to start a system without firmware.
-pub struct Parts {
-    /// The kernel.
-    pub kernel: PathBuf,
-    /// Its initramfs.
-    pub initrd: PathBuf,
-    /// The disk with the system.
-    pub disk: PathBuf,
-    /// Kernel parameters.
-    pub cmdline: String,
-}
-
-impl Parts {
-    /// Takes them off an image of ours.
-    pub fn of_image(image: &Path, work: &Path) -> Result<Parts> {
-        let card = Card::open(image)?;
-        let (kernel, initrd) = (work.join("vmlinuz"), work.join("initramfs.img"));
-        std::fs::write(&kernel, card.read("boot/a/vmlinuz")?)?;
-        std::fs::write(&initrd, card.read("boot/a/initramfs.img")?)?;
-        card.close()?;
-        Ok(Parts {
-            kernel,
-            initrd,
-            disk: image.to_path_buf(),
-            cmdline: "genpack.slot=a".into(),
-        })
-    }
-}
 
 /// One boot, in seconds.
 #[derive(Debug, Clone, Copy)]
