@@ -13,7 +13,7 @@ mod table;
 pub use builder::Builder;
 pub use genpack::Genpack;
 pub use mirror::{LocalMirror, host_mirror};
-pub use run::{end_on_signals, run, stdout_of, timed};
+pub use run::{go_on, run, stdout_of, timed};
 pub use site::Site;
 pub use sizes::{Sizes, packages_in, unpack};
 pub use table::{Check, Row, middle};
@@ -30,7 +30,7 @@ pub fn begin() -> Result<TempDir> {
     if !nix::unistd::geteuid().is_root() {
         bail!("this bench needs root: mmdebstrap and mkosi get namespaces, mounts and a chroot");
     }
-    end_on_signals()?;
+    run::end_on_signals()?;
     Ok(tempfile::Builder::new()
         .prefix("genpack-bench-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))

@@ -1,10 +1,10 @@
 //! Running programs with a time limit, so that whatever happens nothing of them is left.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,9 @@ use signal_hook::iterator::Signals;
 
 /// Lines of a failed program's output that are shown.
 const TAIL: usize = 40;
+
+/// How long a program may take to end when it is told to.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Why waiting for a program is over.
 enum Event {
@@ -45,11 +48,19 @@ pub fn end_on_signals() -> Result<()> {
     Ok(())
 }
 
+/// Fails if a signal has come that ends programs. For whoever waits for something else than [`run`].
+pub fn go_on() -> Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
 /// Runs a program to its end and returns the seconds that it took. What earlier ones wrote is on the disk by then.
 ///
 /// # Errors
 /// When it fails, with the end of what it said; or when it takes longer than `limit`, or a signal came, and all its processes
-/// were killed.
+/// were ended.
 pub fn timed(command: &Command, limit: Duration) -> Result<f64> {
     nix::unistd::sync();
     let begun = Instant::now();
@@ -83,7 +94,7 @@ pub fn run(command: &Command, limit: Duration) -> Result<()> {
     });
     let event = events.recv_timeout(limit);
     if !matches!(event, Ok(Event::Ended)) {
-        kill(pid, Signal::SIGKILL).context("ending a program")?;
+        end(pid, &events)?;
     }
     let status = child.wait().context("waiting for a program")?;
     *WAITING.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -96,7 +107,7 @@ pub fn run(command: &Command, limit: Duration) -> Result<()> {
             limit.as_secs(),
             tail(&mut said)?
         ),
-        _ if !status.success() => bail!("{command:?}: {status}\n{}", tail(&mut said)?),
+        _ if !status.success() => bail!("{program}: {status}; it said last:\n{}", tail(&mut said)?),
         _ => Ok(()),
     }
 }
@@ -137,6 +148,26 @@ fn in_namespaces(command: &Command) -> Command {
     unshare
 }
 
+/// Asks the program that `unshare` has started to end, so that it can remove what it made in other folders. If it does not,
+/// it is killed with all its processes.
+fn end(unshare: Pid, events: &Receiver<Event>) -> Result<()> {
+    // proc_pid_task(5)
+    let children = fs::read_to_string(format!("/proc/{unshare}/task/{unshare}/children")).unwrap_or_default();
+    for child in children.split_whitespace().filter_map(|word| word.parse().ok()) {
+        // It may have ended by itself.
+        let _ = kill(Pid::from_raw(child), Signal::SIGTERM);
+    }
+    let by_itself = Instant::now() + GRACE;
+    loop {
+        match events.recv_timeout(by_itself.saturating_duration_since(Instant::now())) {
+            Ok(Event::Ended) => return Ok(()),
+            // Somebody is impatient.
+            Ok(Event::Interrupted) => {}
+            Err(_) => return kill(unshare, Signal::SIGKILL).context("killing a program"),
+        }
+    }
+}
+
 fn tail(said: &mut File) -> Result<String> {
     let mut bytes = Vec::new();
     said.rewind()?;
@@ -144,4 +175,39 @@ fn tail(said: &mut File) -> Result<String> {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<_> = text.lines().collect();
     Ok(lines[lines.len().saturating_sub(TAIL)..].join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_ended_with_all_that_it_started() {
+        let script = "trap 'exit 0' TERM; echo almost; tail -f /dev/null & wait";
+        let error = run(&shell(script), Duration::from_secs(1))
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "sh took longer than 1 s and was ended; it said last:\nalmost"
+        );
+    }
+
+    #[test]
+    fn what_a_program_said_last_is_in_the_error() {
+        let error = run(&shell("seq 100 >&2; exit 3"), Duration::from_secs(30))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("sh: exit status: 3; it said last:\n61\n"),
+            "{error}"
+        );
+        assert!(error.ends_with("\n100"), "{error}");
+    }
 }

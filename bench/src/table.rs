@@ -35,7 +35,7 @@ impl fmt::Display for Row {
         }
         for peer in &self.peers {
             match self.genpack.zip(*peer) {
-                Some((genpack, peer)) => write!(f, " {:.2} |", genpack / peer)?,
+                Some((genpack, peer)) => write!(f, " {} |", ratio(genpack / peer))?,
                 None => write!(f, " |")?,
             }
         }
@@ -85,6 +85,15 @@ fn number(value: Option<f64>) -> String {
     }
 }
 
+/// Two figures at least.
+fn ratio(ratio: f64) -> String {
+    if ratio < 0.1 {
+        format!("{ratio:.3}")
+    } else {
+        format!("{ratio:.2}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +110,12 @@ mod tests {
             "| what | genpack | a | b | genpack / a | genpack / b |\n|---|---|---|---|---|---|"
         );
         assert_eq!(row.to_string(), "| build, s | 20.0 | 40.0 |  | 0.50 | |");
+        let row = Row {
+            what: "again, s".into(),
+            genpack: Some(0.25),
+            peers: vec![Some(50.0)],
+        };
+        assert_eq!(row.to_string(), "| again, s | 0.25 | 50.0 | 0.005 |");
     }
 
     #[test]

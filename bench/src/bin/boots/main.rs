@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use genpack_bench::peers::{Mmdebstrap, Variation};
-use genpack_bench::{Builder, Genpack, Row, Site, begin, host_mirror};
+use genpack_bench::{Builder, Genpack, Row, Site, begin, go_on, host_mirror};
 
 use crate::measure::{Boot, measure};
 use crate::systems::Parts;
@@ -36,8 +36,11 @@ fn main() -> Result<()> {
 
     eprintln!("booting each {BOOTS} times");
     let boots = |parts: &Parts| -> Result<Boot> {
-        let boots: Vec<_> = (0..BOOTS).map(|_| measure(parts)).collect::<Result<_>>()?;
-        middle(boots).context("nothing was booted")
+        let boot = |_| {
+            go_on()?;
+            measure(parts)
+        };
+        middle((0..BOOTS).map(boot).collect::<Result<_>>()?).context("nothing was booted")
     };
     let (our_boot, their_boot) = (boots(&ours)?, boots(&theirs)?);
     let row = |what: &str, genpack: f64, peer: f64| {

@@ -63,13 +63,19 @@ impl Comparison {
         size("tree, MB of files", |system| system.sizes.tree);
         size("of it kernel and initramfs, MB", |system| system.sizes.boot);
         size("system (SquashFS), MB", |system| system.squashfs);
-        rows.push(self.row("packages in the system", |measured| {
-            Some(measured.system.packages.len() as f64)
-        }));
         let (length, in_use) = self.disk_image;
         rows.push(self.only_ours("disk image, MB in use", megabytes(in_use)));
         rows.push(self.only_ours("disk image, MB in all", megabytes(length)));
         rows
+    }
+
+    /// Says how many packages each system has.
+    pub fn packages(&self) -> String {
+        let all = [&self.genpack].into_iter().chain(&self.peers);
+        let counts: Vec<_> = all
+            .map(|measured| format!("{} {}", measured.name, measured.system.packages.len()))
+            .collect();
+        format!("Packages in the system: {}.", counts.join(", "))
     }
 
     /// Returns what is asked of genpack.

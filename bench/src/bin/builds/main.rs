@@ -83,7 +83,10 @@ fn main() -> Result<()> {
     for row in comparison.rows() {
         println!("{row}");
     }
-    println!("\nmkosi is {version}. Rounds: {rounds}; the middle one counts.\n");
+    println!(
+        "\n{} This is {version}. Rounds: {rounds}.\n",
+        comparison.packages()
+    );
     let checks = comparison.checks();
     for check in &checks {
         println!("- {check}");

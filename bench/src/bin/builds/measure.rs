@@ -65,7 +65,7 @@ pub struct System {
 }
 
 impl Measured {
-    /// Goes through all situations once more. Where a builder has no memory, only the cold one says anything. A file of the
+    /// Goes through all situations once more. Where a builder has no memory, only the cold one says anything. The
     /// first system is unpacked in `work`.
     pub fn round(&mut self, builder: &dyn Builder, site: &mut Site, work: &Path) -> Result<()> {
         self.name = builder.name();
