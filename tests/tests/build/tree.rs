@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::site::{Running, Site, tiny, tiny_image};
 
-/// Builds a system of known packages with something more in its blueprint.
-fn fails_with(fields: &str, files: &[&str], expected: &[&str]) {
+/// Builds a system of known packages with something more in its blueprint; it ends with `status`.
+fn fails_with(status: i32, fields: &str, files: &[&str], expected: &[&str]) {
     tiny_image();
     let site = Site::new(&tiny(fields));
     for file in files {
@@ -14,13 +14,14 @@ fn fails_with(fields: &str, files: &[&str], expected: &[&str]) {
         fs::write(path, "").unwrap();
     }
     let said = Running::start(site.build()).finish();
-    said.assert(1, expected);
+    said.assert(status, expected);
     site.assert_untouched();
 }
 
 #[test]
 fn a_setup_command_that_fails_is_shown_with_its_last_words() {
     fails_with(
+        1,
         "setup_commands: ['true', 'seq 100; echo why >&2; false; echo later']",
         &[],
         &[
@@ -35,6 +36,7 @@ fn a_setup_command_that_fails_is_shown_with_its_last_words() {
 #[test]
 fn a_service_that_does_not_exist_is_named() {
     fails_with(
+        1,
         "services: ['of-nowhere']",
         &[],
         &[
@@ -47,16 +49,19 @@ fn a_service_that_does_not_exist_is_named() {
 #[test]
 fn a_user_that_can_not_be_made_is_named() {
     fails_with(
+        1,
         "users: ['daemon']",
         &[],
         &["making the user daemon", "user 'daemon' already exists"],
     );
     fails_with(
+        1,
         "groups: ['sensors', 'daemon'], users: ['op']",
         &[],
         &["making the group daemon", "group 'daemon' already exists"],
     );
     fails_with(
+        1,
         "users: [{ name: 'op', additional_groups: ['of-nowhere'] }]",
         &[],
         &["making the user op", "group 'of-nowhere' does not exist"],
@@ -66,11 +71,13 @@ fn a_user_that_can_not_be_made_is_named() {
 #[test]
 fn a_file_in_the_place_of_a_folder_is_named() {
     fails_with(
+        2,
         "",
         &["etc"],
         &["blueprint/files/etc is no folder, and /etc of the system is one"],
     );
     fails_with(
+        2,
         "",
         &["etc/passwd/x"],
         &["blueprint/files/etc/passwd is a folder, and /etc/passwd of the system is not"],
