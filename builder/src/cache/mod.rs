@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::limit::Limit;
-use crate::room;
+use crate::{hash, room};
 
 /// Where what is not whole yet lies.
 const PARTIAL: &str = "partial";
@@ -27,7 +27,7 @@ const DEFAULT_LIMIT: Limit = Limit::of(10_000_000_000);
 pub enum Kind {
     /// Package lists, and what APT makes of them.
     Lists,
-    /// Files of packages.
+    /// Files of packages, each named after the SHA-256 of its content (`HASH.deb`).
     Packages,
     /// Trees of installed packages, as tar files.
     Trees,
@@ -159,7 +159,8 @@ impl Cache {
         Flock::lock(file, how).map_err(|(_, errno)| errno.into())
     }
 
-    /// Empties `partial/`, unless a build is under way.
+    /// Empties `partial/`, unless a build is under way. Packages in there that have come whole become entries: whoever
+    /// interrupts a download does not begin it again.
     pub fn discard_partial(&self) {
         if !self.folder.is_dir() {
             return;
@@ -170,8 +171,25 @@ impl Cache {
                 .flatten()
                 .flatten()
             {
+                self.keep_whole_packages(&entry.path());
                 // What can't be removed is in nobody's way.
                 let _ = remove(&entry.path());
+            }
+        }
+    }
+
+    fn keep_whole_packages(&self, draft: &Path) {
+        for file in fs::read_dir(draft).into_iter().flatten().flatten() {
+            let (name, path) = (file.file_name(), file.path());
+            let Some((name, hash)) = name
+                .to_str()
+                .and_then(|name| Some((name, name.strip_suffix(".deb")?)))
+            else {
+                continue;
+            };
+            if hash::file(&path).is_ok_and(|content| content == hash) {
+                // What can't be kept is fetched again.
+                let _ = self.keep(Kind::Packages, name, &path);
             }
         }
     }

@@ -51,6 +51,23 @@ fn what_is_unfinished_is_never_found_and_goes() {
 }
 
 #[test]
+fn packages_that_have_come_whole_are_kept() {
+    let (_dir, cache) = cache("1G");
+    let in_use = cache.enter().unwrap();
+    let draft = cache.draft().unwrap();
+    let name = |content| format!("{}.deb", hash::text(content));
+    fs::write(draft.path().join(name("whole")), "whole").unwrap();
+    fs::write(draft.path().join(name("begun")), "beg").unwrap();
+    let left = draft.keep();
+    drop(in_use);
+    cache.discard_partial();
+    assert!(!left.exists());
+    let kept = cache.find(Kind::Packages, &name("whole")).unwrap();
+    assert_eq!(fs::read_to_string(kept).unwrap(), "whole");
+    assert!(cache.find(Kind::Packages, &name("begun")).is_none());
+}
+
+#[test]
 fn an_entry_that_is_there_stays() {
     let (_dir, cache) = cache("1G");
     let _in_use = cache.enter().unwrap();

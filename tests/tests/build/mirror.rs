@@ -189,7 +189,7 @@ pub fn build_from(mirror: &Mirror, site: &Site) -> Command {
 }
 
 /// Returns how many packages a site's own cache has fetched, all of which must be whole.
-fn fetched(site: &Site) -> usize {
+pub fn fetched(site: &Site) -> usize {
     let packages = fs::read_dir(site.path("cache/genpack/packages"))
         .unwrap()
         .flatten();
