@@ -71,7 +71,8 @@ pub struct Failed {
     name: String,
     /// How it ended.
     pub status: ExitStatus,
-    said: String,
+    /// The last lines of what it said.
+    pub said: String,
 }
 
 /// What became of a program that [`watch`] ran.

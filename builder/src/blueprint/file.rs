@@ -15,7 +15,7 @@ use super::judge::{head, judge, nearest};
 use super::merge::merge;
 use super::node::{Entry, Node, Value};
 use super::packages::join_packages;
-use super::problems::{InputError, Problem, Source};
+use super::problems::{InputError, Mention, Problem, Source};
 use super::shape::Shape;
 use super::syntax;
 use super::types::{ArtifactName, PackageName};
@@ -152,6 +152,26 @@ impl BlueprintFile {
         }
     }
 
+    /// Gives mistakes that were found while an image was built, and that are about something in this file, their places.
+    /// Other errors stay as they are.
+    pub fn locate(&self, error: anyhow::Error, arch: &str, variant: Option<&str>) -> anyhow::Error {
+        let mistakes = match error.downcast::<InputError>() {
+            Ok(mistakes) => mistakes.into_problems(),
+            Err(other) => return other,
+        };
+        let merged = self.merged(arch, variant.and_then(|name| self.variant(name).ok()));
+        let located = mistakes.into_iter().map(|mistake| {
+            let place = mistake
+                .mention()
+                .and_then(|mention| find_mention(&merged, mention));
+            self.blame(mistake, place.as_ref())
+        });
+        match InputError::unless_none(located.collect(), ()) {
+            Err(mistakes) => mistakes.into(),
+            Ok(()) => unreachable!("an InputError has a mistake"),
+        }
+    }
+
     fn variant_entries(&self) -> &[Entry] {
         self.tree.field("variants").map_or(&[], Node::entries)
     }
@@ -272,6 +292,18 @@ impl BlueprintFile {
         }
         warnings
     }
+}
+
+/// Returns where the fields that hold name something.
+fn find_mention(merged: &Node, mention: &Mention) -> Option<Range<usize>> {
+    let is_meant = |node: &&Node| {
+        let name = node.text().or_else(|| node.field("name")?.text());
+        // A unit without a suffix is a service.
+        name.is_some_and(|name| name == mention.name || Some(name) == mention.name.strip_suffix(".service"))
+    };
+    let mut lists = mention.fields.iter().filter_map(|field| merged.field(field));
+    let node = lists.find_map(|list| list.items().iter().find(is_meant))?;
+    Some(head(node.field("name").unwrap_or(node)))
 }
 
 /// Returns what the types have against a field although the table has nothing: rules that only the type of a field knows.

@@ -29,6 +29,7 @@ pub use base::Base;
 pub use fields::ARCHITECTURES;
 pub use file::{BLUEPRINT_FILE, BlueprintFile, PLAIN_JSON_FILE, name_of};
 pub use json_schema::{blueprint_schema, profile_schema};
+pub use judge::nearest;
 pub use packages::join_packages;
 pub use persist::DataSize;
 pub use problems::{InputError, Problem, Record};

@@ -36,6 +36,16 @@ pub struct Problem {
     help: Option<String>,
     place: Option<Range<usize>>,
     source: Option<Arc<Source>>,
+    about: Option<Mention>,
+}
+
+/// Something that a list names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention {
+    /// The fields that may name it.
+    pub fields: &'static [&'static str],
+    /// A text in the list, or the `name` of an object in it.
+    pub name: String,
 }
 
 impl Problem {
@@ -54,6 +64,16 @@ impl Problem {
             help: None,
             place: None,
             source: None,
+            about: None,
+        }
+    }
+
+    /// Returns a problem with something that one of these fields names. `BlueprintFile::locate` adds its place.
+    pub fn about(fields: &'static [&'static str], name: &str, message: impl Into<String>) -> Problem {
+        let name = name.to_string();
+        Problem {
+            about: Some(Mention { fields, name }),
+            ..Problem::plain(message)
         }
     }
 
@@ -92,6 +112,11 @@ impl Problem {
         self.source.is_none()
     }
 
+    /// Returns what it is about, where its place was not known.
+    pub fn mention(&self) -> Option<&Mention> {
+        self.about.as_ref()
+    }
+
     /// Returns what is wrong, without the place.
     pub fn label(&self) -> &str {
         &self.label
@@ -122,7 +147,8 @@ impl Problem {
         let mut text = String::new();
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_links(false)
-            .with_width(100);
+            // Help has commands and addresses that people copy.
+            .with_wrap_lines(false);
         match handler.render_report(&mut text, &shown) {
             Ok(()) => text,
             Err(_) => self.label.clone(),

@@ -60,7 +60,7 @@ pub fn run(arguments: &BuildArguments) -> Result<ExitCode> {
     }
     let target = arguments.target.one()?;
     let request = Request::prepare(&arguments.folder, &target)?;
-    cli::warn(&request.warnings);
+    cli::warn(request.file.warnings());
     if arguments.plan {
         print_plan(&request);
         return Ok(ExitCode::SUCCESS);
@@ -132,7 +132,7 @@ fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
         requests.push((request, target, output));
     }
     if let Some((request, ..)) = requests.first() {
-        cli::warn(&request.warnings);
+        cli::warn(request.file.warnings());
     }
     if arguments.plan {
         for (request, ..) in &requests {
@@ -203,6 +203,8 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     };
     match outcome {
         Err(error) if is_full(&error) => Err(room::explain(error, work, cache, products)),
-        outcome => outcome.map(|()| ExitCode::SUCCESS),
+        outcome => outcome
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(|error| request.locate(error)),
     }
 }

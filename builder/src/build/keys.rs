@@ -79,7 +79,7 @@ impl Keys {
         image.add("profile", &request.profile)?;
         image.add("blueprint", &request.blueprint)?;
         // The manifest has its hash, and that of a remark, too.
-        image.add("blueprint's file", &of_file(&request.blueprint_file)?)?;
+        image.add("blueprint's file", &of_file(request.file.path())?)?;
         Ok(Keys {
             layer,
             image: image.name(),

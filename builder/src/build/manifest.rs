@@ -84,7 +84,7 @@ pub fn write(
     packages: &[InstalledPackage],
     outputs: Vec<OutputFile>,
 ) -> Result<()> {
-    let blueprint = &request.blueprint_file;
+    let blueprint = request.file.path();
     let manifest = Manifest {
         genpack: env!("CARGO_PKG_VERSION"),
         image,

@@ -8,7 +8,7 @@ use nix::unistd::Uid;
 use super::Arch;
 use crate::blueprint::{
     self, Base, Blueprint, BlueprintFile, FILES_DIR, InputError, Mirror, Output, PROFILES_DIR, PackageName,
-    Problem, Profile,
+    Profile,
 };
 use crate::cache::Cache;
 use crate::install_dirs::InstallDirs;
@@ -47,9 +47,7 @@ pub struct Request {
     /// The blueprint's folder.
     pub folder: PathBuf,
     /// The blueprint's file.
-    pub blueprint_file: PathBuf,
-    /// What the developer should know although the blueprint can be built.
-    pub warnings: Vec<Problem>,
+    pub file: BlueprintFile,
     /// The blueprint.
     pub blueprint: Blueprint,
     /// The profile with everything that it inherits.
@@ -101,8 +99,7 @@ impl Request {
             cache: Cache::of_user()?,
             arch: target.arch,
             folder: folder.to_path_buf(),
-            blueprint_file: file.path().to_path_buf(),
-            warnings: file.warnings().to_vec(),
+            file,
             buildtime: blueprint
                 .buildtime_packages
                 .iter()
@@ -156,6 +153,12 @@ impl Request {
             name.extend(part.into_iter().flat_map(|part| ["-", part]));
         }
         PathBuf::from(name + ".img")
+    }
+
+    /// Returns an error of this build, with the places of mistakes in the blueprint.
+    pub fn locate(&self, error: anyhow::Error) -> anyhow::Error {
+        let variant = self.blueprint.variant.as_deref();
+        self.file.locate(error, self.arch.genpack, variant)
     }
 
     /// Returns what the image is called where several of one blueprint are: `VARIANT/PROFILE/ARCH`.

@@ -82,7 +82,8 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     for request in &requests {
         let _in_use = request.cache.enter()?;
         progress.stage(&format!("choose packages for {}", request.label()), |stage| {
-            request.source().pin(&request.wanted(), &mut new, stage)
+            let outcome = request.source().pin(&request.wanted(), &mut new, stage);
+            outcome.map_err(|error| request.locate(error))
         })?;
     }
     let difference = old.difference(&new);

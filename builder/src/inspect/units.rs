@@ -7,13 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::image::system::{Kind, System};
+use crate::tree::UNIT_FOLDERS;
 
-/// Folders of units; what is in an earlier one wins (systemd.unit(5)).
-const FOLDERS: [&str; 3] = [
-    "etc/systemd/system",
-    "usr/local/lib/systemd/system",
-    "usr/lib/systemd/system",
-];
 /// What systemd starts.
 const DEFAULT: &str = "default.target";
 /// Settings of a unit that name others which are started with it.
@@ -75,7 +70,7 @@ impl<'a> Units<'a> {
             wants: BTreeMap::new(),
             drop_ins: BTreeMap::new(),
         };
-        for folder in FOLDERS {
+        for folder in UNIT_FOLDERS {
             for (path, node) in system.nodes() {
                 let Ok(inside) = path.strip_prefix(folder) else {
                     continue;

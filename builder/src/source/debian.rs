@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::apt::{self, Apt};
 use super::{InstalledPackage, KernelFiles, KernelInfo, Part, Source, Wanted};
-use crate::blueprint::{InputError, Mirror};
+use crate::blueprint::{InputError, Mirror, Problem};
 use crate::build::Arch;
 use crate::cache::{Cache, Kind};
 use crate::lock::{Lock, Pin, PinnedSet, Purpose, SetRequest};
@@ -29,6 +29,9 @@ const TOOLS: [&str; 6] = [
     "grub-pc-bin",
     "kmod",
 ];
+
+/// Where a blueprint names packages.
+const PACKAGE_FIELDS: [&str; 2] = ["packages", "buildtime_packages"];
 
 /// A Debian suite for one architecture.
 pub struct Debian {
@@ -121,14 +124,13 @@ impl Debian {
         let known = apt.package_names()?;
         let asked = missing.iter().flat_map(|request| &request.asked);
         let mut unknown: Vec<_> = asked.filter(|name| !known.contains(name)).collect();
+        unknown.sort_unstable();
         unknown.dedup();
         if !unknown.is_empty() {
-            let sentences: Vec<_> = unknown.iter().map(|name| missing_package(name, &known)).collect();
-            bail!(InputError::plain(format!(
-                "{}\n  asked: {}",
-                sentences.join("\n  "),
-                apt.describe()
-            )));
+            let mistakes = unknown
+                .iter()
+                .map(|name| missing_package(name, &known, &apt.describe()));
+            InputError::unless_none(mistakes.collect(), ())?;
         }
         let date = apt.date()?;
         // What is chosen first holds for the sets after it, so that all are of one make.
@@ -402,16 +404,17 @@ fn real_kernel(apt: &Apt, package: &str) -> Result<String> {
     Ok(real.unwrap_or(package).to_string())
 }
 
-fn missing_package(name: &str, known: &[String]) -> String {
+fn missing_package(name: &str, known: &[String], archives: &str) -> Problem {
     let near = known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.88)
         .max_by(|a, b| a.0.total_cmp(&b.0));
-    match near {
-        Some((_, candidate)) => format!("there is no package {name:?}; did you mean {candidate:?}?"),
-        None => format!("there is no package {name:?}"),
-    }
+    let help = match near {
+        Some((_, candidate)) => format!("did you mean {candidate:?}? (asked: {archives})"),
+        None => format!("asked: {archives}"),
+    };
+    Problem::about(&PACKAGE_FIELDS, name, format!("there is no package {name:?}")).with_help(help)
 }
 
 #[cfg(test)]
@@ -421,10 +424,12 @@ mod tests {
     #[test]
     fn a_misspelt_package_is_recognised() {
         let known = ["nginx".to_string(), "nginx-light".into(), "openssh-server".into()];
-        assert_eq!(
-            missing_package("ngnix", &known),
-            "there is no package \"ngnix\"; did you mean \"nginx\"?"
-        );
-        assert_eq!(missing_package("quux", &known), "there is no package \"quux\"");
+        let missing = |name: &str, help: &str| {
+            let label = format!("there is no package {name:?}");
+            let want = Problem::about(&PACKAGE_FIELDS, name, label).with_help(help);
+            assert_eq!(missing_package(name, &known, "a mirror"), want);
+        };
+        missing("ngnix", "did you mean \"nginx\"? (asked: a mirror)");
+        missing("quux", "asked: a mirror");
     }
 }

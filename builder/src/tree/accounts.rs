@@ -5,16 +5,20 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::chroot::Chroot;
-use crate::blueprint::{Group, User};
+use crate::blueprint::{Group, InputError, Problem, User};
+use crate::command::Failed;
 
 /// Our own groups, from `rootfs-overlay/`. A blueprint's users may belong to them, so they are made now and not by systemd at
 /// the first start, which does nothing about accounts in a finished image.
 const OWN_GROUPS: &str = "genpack.conf";
+/// Exit statuses of groupadd(8) and useradd(8): a number is taken, there is no such group, a name is taken.
+const MISTAKES: [i32; 3] = [4, 6, 9];
 
 /// Makes our own groups, then the blueprint's, then users, each in the order of the blueprint.
 ///
 /// # Errors
-/// When a name or a number is taken already, a user's group does not exist, or the tree lacks the programs.
+/// [`InputError`] when a name or a number is taken already, or a user's group does not exist; another error when the tree
+/// lacks the programs.
 pub fn make_accounts(root: &Path, groups: &[Group], users: &[User]) -> Result<()> {
     let chroot = &Chroot::enter(root)?;
     chroot
@@ -22,10 +26,24 @@ pub fn make_accounts(root: &Path, groups: &[Group], users: &[User]) -> Result<()
         .context("making genpack's own groups")?;
     for group in groups {
         let arguments = groupadd_arguments(group);
-        run(chroot, "groupadd", &arguments).with_context(|| format!("making the group {}", group.name))?;
+        run(chroot, "groupadd", &arguments).map_err(|error| {
+            explain(
+                error,
+                format!("making the group {}", group.name),
+                &["groups"],
+                &group.name,
+            )
+        })?;
     }
     for user in users {
-        make_user(chroot, user, groups).with_context(|| format!("making the user {}", user.name))?;
+        make_user(chroot, user, groups).map_err(|error| {
+            explain(
+                error,
+                format!("making the user {}", user.name),
+                &["users"],
+                &user.name,
+            )
+        })?;
     }
     Ok(())
 }
@@ -36,6 +54,22 @@ fn make_user(chroot: &Chroot, user: &User, groups: &[Group]) -> Result<()> {
         chroot.run("passwd", &["--delete", &user.name], &[])?;
     }
     Ok(())
+}
+
+/// Adds what was being done. What the blueprint wants and can't have is a mistake in one of its `fields`.
+fn explain(
+    error: anyhow::Error,
+    doing: String,
+    fields: &'static [&'static str],
+    name: &str,
+) -> anyhow::Error {
+    match error.downcast_ref::<Failed>() {
+        Some(failed) if failed.status.code().is_some_and(|code| MISTAKES.contains(&code)) => {
+            let why = failed.said.lines().last().unwrap_or_default().trim();
+            InputError::from(Problem::about(fields, name, format!("{doing}: {why}"))).into()
+        }
+        _ => error.context(doing),
+    }
 }
 
 fn run(chroot: &Chroot, program: &str, arguments: &[String]) -> Result<()> {

@@ -28,7 +28,7 @@ pub use finish::{finish, strip};
 pub use fsck::bundle_checkers;
 pub use merge::{merge, merge_without};
 pub use persist::check_persist;
-pub use services::enable_services;
+pub use services::{UNIT_FOLDERS, enable_services};
 pub use times::settle_times;
 
 /// What keeps owners, modes and extended attributes as they are.

@@ -8,14 +8,19 @@ use crate::site::{Running, Site};
 
 #[test]
 fn a_package_that_does_not_exist_is_named_before_a_tree_is_made() {
-    let site = Site::new("{ name: 'web', packages: ['iputils-pign', 'of-nowhere'] }");
+    let site =
+        Site::new("{ name: 'web', packages: ['iputils-pign'],\n  buildtime_packages: ['of-nowhere'] }");
     let said = Running::start(site.build()).finish();
     said.assert(
         2,
         &[
-            "there is no package \"iputils-pign\"; did you mean \"iputils-ping\"?",
+            "mistake 1 of 2",
+            "genpack.json5:1:27]",
+            "there is no package \"iputils-pign\"",
+            "help: did you mean \"iputils-ping\"? (asked: ",
+            "genpack.json5:2:24]",
             "there is no package \"of-nowhere\"",
-            "asked: ",
+            "help: asked: ",
             " trixie",
         ],
     );

@@ -75,8 +75,8 @@ fn a_failure_leaves_no_bar_on_the_terminal() {
         end[0].starts_with("[1/7] resolve ") && end[0].contains(": failed, "),
         "{lines:#?}"
     );
-    assert_eq!(
-        end[1], "genpack: error: there is no package \"of-nowhere\"",
+    assert!(
+        end[1].starts_with("genpack: error: ") && end[1].ends_with("genpack.json5 can't be used"),
         "{lines:#?}"
     );
 }

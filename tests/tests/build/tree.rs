@@ -36,12 +36,18 @@ fn a_setup_command_that_fails_is_shown_with_its_last_words() {
 #[test]
 fn a_service_that_does_not_exist_is_named() {
     fails_with(
-        1,
-        "services: ['of-nowhere']",
+        2,
+        "services: ['of-nowhere', 'systemd-networkd', 'systemd-netwrokd']",
         &[],
         &[
-            "enabling of-nowhere.service, which services: of the blueprint or profile names",
-            "does a package in packages: bring it?",
+            "mistake 1 of 2",
+            "there is no unit \"of-nowhere.service\"",
+            "help: name the package that brings it in packages, or put it into files/etc/systemd/system",
+            "mistake 2 of 2",
+            "there is no unit \"systemd-netwrokd.service\"",
+            "help: did you mean \"systemd-networkd.service\"?",
+            // Where each of them stands.
+            "genpack.json5:1:",
         ],
     );
 }
@@ -49,19 +55,19 @@ fn a_service_that_does_not_exist_is_named() {
 #[test]
 fn a_user_that_can_not_be_made_is_named() {
     fails_with(
-        1,
+        2,
         "users: ['daemon']",
         &[],
         &["making the user daemon", "user 'daemon' already exists"],
     );
     fails_with(
-        1,
+        2,
         "groups: ['sensors', 'daemon'], users: ['op']",
         &[],
         &["making the group daemon", "group 'daemon' already exists"],
     );
     fails_with(
-        1,
+        2,
         "users: [{ name: 'op', additional_groups: ['of-nowhere'] }]",
         &[],
         &["making the user op", "group 'of-nowhere' does not exist"],

@@ -29,6 +29,39 @@ fn the_line_and_the_word_are_shown() {
 }
 
 #[test]
+fn what_a_build_finds_is_shown_where_it_stands() {
+    let text = "{\n  name: 'web',\n  services: ['cron'],\n  users: [{ uid: 2000, name: 'op' }],\n  variants: {\n    a: { services: ['sshd@1.service'] },\n  },\n}";
+    let file = parse(text).unwrap();
+    let locate = |problem: Problem, variant| {
+        let error = anyhow::Error::from(InputError::from(problem)).context("building");
+        let error = file.locate(error, "x86_64", variant);
+        error.downcast::<InputError>().unwrap().render(false)
+    };
+    let unit = |name| Problem::about(&["services"], name, format!("no {name}"));
+    for (problem, variant, place) in [
+        (unit("cron.service"), None, ":3:14]"),
+        (unit("sshd@1.service"), Some("a"), ":6:21]"),
+        (
+            Problem::about(&["groups", "users"], "op", "no op"),
+            None,
+            ":4:30]",
+        ),
+    ] {
+        let said = locate(problem.clone(), variant);
+        assert!(said.contains(&format!("web/genpack.json5{place}")), "{said}");
+        assert!(said.contains(problem.label()), "{said}");
+    }
+    // Another variant's, a profile's, and what is no mistake.
+    assert_eq!(locate(unit("sshd@1.service"), None), "no sshd@1.service");
+    assert_eq!(
+        locate(unit("of-profile.service"), Some("a")),
+        "no of-profile.service"
+    );
+    let other = file.locate(anyhow::anyhow!("disk").context("writing"), "x86_64", None);
+    assert_eq!(format!("{other:#}"), "writing: disk");
+}
+
+#[test]
 fn the_caret_is_at_the_value_itself() {
     for (text, place) in [
         ("{\n  name: 'My web',\n}", "[web/genpack.json5:2:9]"),
