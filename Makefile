@@ -70,8 +70,9 @@ check: host-packages
 	scripts/check-dependencies
 	scripts/check-units
 
+# Most of these tests wait for timers of the network.
 unit-tests: host-packages
-	$(CARGO) test --locked --workspace --exclude genpack-tests
+	RUST_TEST_THREADS=4 $(CARGO) test --locked --workspace --exclude genpack-tests
 
 boot-tests: dist
 	GENPACK=$(DIST)/bin/genpack $(CARGO) test --locked -p genpack-tests -- --test-threads=2

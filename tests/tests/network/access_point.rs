@@ -48,7 +48,7 @@ const WPA2: &str =
 
 #[test]
 fn a_device_is_reached_over_any_wireless_network() {
-    let guest = GuestSetup::new("wifi", LIFETIME).switch_on();
+    let guest = GuestSetup::new("access-point", LIFETIME).switch_on();
     guest.run(SET_UP);
     let before = |guest: &Guest| {
         guest.apply("");
