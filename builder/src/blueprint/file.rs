@@ -155,20 +155,15 @@ impl BlueprintFile {
     /// Gives mistakes that were found while an image was built, and that are about something in this file, their places.
     /// Other errors stay as they are.
     pub fn locate(&self, error: anyhow::Error, arch: &str, variant: Option<&str>) -> anyhow::Error {
-        let mistakes = match error.downcast::<InputError>() {
-            Ok(mistakes) => mistakes.into_problems(),
-            Err(other) => return other,
-        };
         let merged = self.merged(arch, variant.and_then(|name| self.variant(name).ok()));
-        let located = mistakes.into_iter().map(|mistake| {
-            let place = mistake
-                .mention()
-                .and_then(|mention| find_mention(&merged, mention));
+        let located = |mistake: Problem| {
+            let mention = mistake.mention();
+            let place = mention.and_then(|mention| find_mention(&merged, mention));
             self.blame(mistake, place.as_ref())
-        });
-        match InputError::unless_none(located.collect(), ()) {
-            Err(mistakes) => mistakes.into(),
-            Ok(()) => unreachable!("an InputError has a mistake"),
+        };
+        match error.downcast::<InputError>() {
+            Ok(mistakes) => mistakes.map(located).into(),
+            Err(other) => other,
         }
     }
 

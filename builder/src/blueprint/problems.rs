@@ -230,6 +230,11 @@ impl InputError {
         }
     }
 
+    /// Returns the same mistakes, each changed.
+    pub fn map(self, change: impl FnMut(Problem) -> Problem) -> InputError {
+        InputError(self.0.into_iter().map(change).collect())
+    }
+
     /// Returns the mistakes.
     pub fn into_problems(self) -> Vec<Problem> {
         self.0

@@ -25,44 +25,22 @@ pub fn make_accounts(root: &Path, groups: &[Group], users: &[User]) -> Result<()
         .run("systemd-sysusers", &[OWN_GROUPS], &[])
         .context("making genpack's own groups")?;
     for group in groups {
-        let arguments = groupadd_arguments(group);
-        run(chroot, "groupadd", &arguments).map_err(|error| {
-            explain(
-                error,
-                format!("making the group {}", group.name),
-                &["groups"],
-                &group.name,
-            )
-        })?;
+        run(chroot, "groupadd", &groupadd_arguments(group))
+            .map_err(|error| explain(error, "group", &["groups"], &group.name))?;
     }
     for user in users {
-        make_user(chroot, user, groups).map_err(|error| {
-            explain(
-                error,
-                format!("making the user {}", user.name),
-                &["users"],
-                &user.name,
-            )
-        })?;
+        run(chroot, "useradd", &useradd_arguments(user, groups))
+            .map_err(|error| explain(error, "user", &["users"], &user.name))?;
+        if user.empty_password {
+            chroot.run("passwd", &["--delete", &user.name], &[])?;
+        }
     }
     Ok(())
 }
 
-fn make_user(chroot: &Chroot, user: &User, groups: &[Group]) -> Result<()> {
-    run(chroot, "useradd", &useradd_arguments(user, groups))?;
-    if user.empty_password {
-        chroot.run("passwd", &["--delete", &user.name], &[])?;
-    }
-    Ok(())
-}
-
-/// Adds what was being done. What the blueprint wants and can't have is a mistake in one of its `fields`.
-fn explain(
-    error: anyhow::Error,
-    doing: String,
-    fields: &'static [&'static str],
-    name: &str,
-) -> anyhow::Error {
+/// Adds which account was being made. What the blueprint wants and can't have is a mistake in one of its `fields`.
+fn explain(error: anyhow::Error, kind: &str, fields: &'static [&'static str], name: &str) -> anyhow::Error {
+    let doing = format!("making the {kind} {name}");
     match error.downcast_ref::<Failed>() {
         Some(failed) if failed.status.code().is_some_and(|code| MISTAKES.contains(&code)) => {
             let why = failed.said.lines().last().unwrap_or_default().trim();
