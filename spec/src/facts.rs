@@ -3,7 +3,7 @@
 //! The builder collects it from the finished tree and writes it to [`crate::layout::FACTS`] inside `system.img`, where PID 1
 //! reads it, and beside `system.img` on the card, where `genpack config` reads it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ pub struct Facts {
     pub groups: Option<Vec<UserName>>,
     /// Units.
     pub units: Option<Vec<UnitName>>,
+    /// Other names of units, with the names that they stand for: systemd treats a mask of the one and of the other
+    /// differently.
+    pub unit_aliases: BTreeMap<UnitName, UnitName>,
     /// Absolute paths of login shells.
     pub shells: Option<Vec<String>>,
     /// What it can do.
@@ -89,6 +92,11 @@ impl Facts {
             keyboards: Some(Vec::new()),
             ..Facts::default()
         }
+    }
+
+    /// Returns the unit that a name stands for.
+    pub fn unit<'a>(&'a self, name: &'a UnitName) -> &'a UnitName {
+        self.unit_aliases.get(name).unwrap_or(name)
     }
 
     /// Whether a device with this image does what a setting of this feature asks.

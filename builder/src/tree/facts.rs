@@ -1,6 +1,6 @@
 //! What a finished tree has that the meaning of a `system.ini` depends on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::path::Path;
@@ -12,6 +12,7 @@ use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::layout;
 use genpack_spec::types::{Keyboard, Locale, TimeZone, UnitName, UserName};
 
+use super::services;
 use crate::blueprint::Blueprint;
 
 /// Collects the facts of a finished tree, leaves them in it, and checks the declared sections against them. `modules` is
@@ -56,6 +57,7 @@ fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Fa
         users: Some(parsed(users)),
         groups: Some(groups(root).context("reading /etc/group of the tree")?),
         units: Some(units(root)),
+        unit_aliases: unit_aliases(root),
         shells: Some(shells(root)),
         features: Some(features(root, &kernel_modules(modules))),
         settings: settings.to_vec(),
@@ -188,23 +190,19 @@ fn xkb_layouts(rules: &str) -> Vec<String> {
 
 /// Unit files that are there; masked ones are links to `/dev/null` and don't count.
 fn units(root: &Path) -> Vec<UnitName> {
-    let mut names = Vec::new();
-    for folder in [
-        "etc/systemd/system",
-        "usr/local/lib/systemd/system",
-        "usr/lib/systemd/system",
-    ] {
-        for entry in fs::read_dir(root.join(folder)).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            if !is_folder && fs::read_link(entry.path()).ok().as_deref() != Some(Path::new("/dev/null")) {
-                names.push(name);
-            }
-        }
-    }
+    let masked = Path::new("/dev/null");
+    let files = services::unit_files(root).into_iter();
+    let files = files.filter(|(_, link)| link.as_deref() != Some(masked));
+    let mut names: Vec<_> = files.map(|(name, _)| name).collect();
     // Without an ending, a name would be taken for that of a service.
     names.retain(|name| name.contains('.'));
     parsed(names)
+}
+
+fn unit_aliases(root: &Path) -> BTreeMap<UnitName, UnitName> {
+    let aliases = services::aliases(root).into_iter();
+    let parsed = |(alias, unit): (String, String)| Some((alias.parse().ok()?, unit.parse().ok()?));
+    aliases.filter_map(parsed).collect()
 }
 
 fn shells(root: &Path) -> Vec<String> {
@@ -310,6 +308,7 @@ mod tests {
             ("usr/share/keymaps/i386/qwertz/de.kmap.gz", b""),
             ("usr/lib/systemd/system/nginx.service", b""),
             ("usr/lib/systemd/system/README", b""),
+            ("usr/lib/systemd/system/ssh.service", b""),
             ("etc/shells", b"# shells\n/bin/sh\n/bin/zsh\n"),
             ("bin/sh", b""),
             ("usr/sbin/sshd", b""),
@@ -317,13 +316,20 @@ mod tests {
             ("modules/kernel/drivers/net/bonding/bonding.ko", b""),
             ("modules/modules.builtin", b"kernel/net/bridge/bridge.ko\n"),
         ]);
+        let alias = tree.path().join("usr/lib/systemd/system/sshd.service");
+        std::os::unix::fs::symlink("ssh.service", alias).unwrap();
         let facts = facts(tree.path(), &tree.path().join("modules"), &[]).unwrap();
         assert_eq!(texts(&facts.time_zones), ["Europe/Berlin", "UTC"]);
         assert_eq!(texts(&facts.locales), ["C.utf8"]);
         assert_eq!(texts(&facts.keyboards), ["de", "us", "us-intl"]);
         assert_eq!(texts(&facts.users), ["anna", "root"]);
         assert_eq!(texts(&facts.groups), ["audio", "root"]);
-        assert_eq!(texts(&facts.units), ["nginx.service"]);
+        assert_eq!(
+            texts(&facts.units),
+            ["nginx.service", "ssh.service", "sshd.service"]
+        );
+        let sshd = "sshd.service".parse().unwrap();
+        assert_eq!(facts.unit(&sshd).as_str(), "ssh.service");
         assert_eq!(facts.shells, Some(vec!["/bin/sh".to_string()]));
         assert!(facts.has(Feature::Ssh) && facts.has(Feature::Keyboard) && !facts.has(Feature::Ntp));
         assert!(facts.has(Feature::Vlan) && facts.has(Feature::Bridge) && facts.has(Feature::Bond));

@@ -434,16 +434,8 @@ impl<'a> Reader<'a, '_> {
                 mask_from: schema.secret.then(|| earlier.value.trim().offset()),
                 ..Place::of(earlier.key)
             };
-            self.findings.line(Severity::Warning, place, || {
-                Words::new(text!(
-                    "{key} is on line {first} and again on line {second}; the last one counts",
-                    key = earlier.key.text(),
-                    first = earlier.key.number(),
-                    second = entry.key.number()
-                ))
-                .used(text!("line {number}", number = entry.key.number()))
-                .hint(text!("delete one of the two lines"))
-            });
+            self.findings
+                .line(Severity::Warning, place, || Words::twice(earlier.key, entry.key));
         }
     }
 }

@@ -74,6 +74,18 @@ impl Words {
         }
     }
 
+    /// About the earlier of two lines that say the same thing, by their keys.
+    pub(super) fn twice(earlier: Piece<'_>, later: Piece<'_>) -> Words {
+        Words::new(text!(
+            "{key} is on line {first} and again on line {second}; the last one counts",
+            key = earlier.text(),
+            first = earlier.number(),
+            second = later.number()
+        ))
+        .used(text!("line {number}", number = later.number()))
+        .hint(text!("delete one of the two lines"))
+    }
+
     pub(super) fn used(self, used: Text) -> Words {
         Words {
             used: Some(used),

@@ -52,26 +52,40 @@ fn once<T: Ord + Clone>(mut values: Vec<T>) -> Vec<T> {
 }
 
 pub(super) fn services(values: &mut Values<'_, '_>) -> BTreeMap<UnitName, bool> {
-    let mut services = BTreeMap::new();
-    for (folded, setting) in values.body() {
-        // The last line counts, and with it the spelling of the unit there.
-        let Some(entry) = setting.entries.last() else {
-            continue;
-        };
+    let mut services: BTreeMap<UnitName, (bool, Place<'_>)> = BTreeMap::new();
+    // The last line counts, and with it the spelling of the unit there.
+    let mut lines: Vec<_> = values
+        .body()
+        .iter()
+        .filter_map(|(folded, setting)| Some((folded, setting, setting.entries.last()?)))
+        .collect();
+    lines.sort_by_key(|(_, _, entry)| entry.key.number());
+    for (folded, setting, entry) in lines {
         let name = &*plain(entry.key.text());
-        let Ok(unit) = name.parse::<UnitName>() else {
+        let Ok(written) = name.parse::<UnitName>() else {
             continue;
         };
+        let unit = values.context().facts.unit(&written);
         let used = values.fallback(setting.schema);
         for item in values.items(folded) {
             let place = Place {
-                key: Some(unit.as_str()),
+                key: Some(written.as_str()),
                 ..item.place
             };
             let words = match item.outcome {
-                Ok(Value::Bool(on)) => match protected::refusal(&unit, on) {
+                Ok(Value::Bool(on)) => match protected::refusal(unit, on) {
                     None => {
-                        services.insert(unit.clone(), on);
+                        let place = Place {
+                            piece: entry.key,
+                            key: Some(folded),
+                            ..item.place
+                        };
+                        // By another name of the same unit.
+                        if let Some((_, earlier)) = services.insert(unit.clone(), (on, place)) {
+                            values.findings.value(Severity::Warning, earlier, || {
+                                Words::twice(earlier.piece, entry.key)
+                            });
+                        }
                         continue;
                     }
                     Some(problem) => Words::new(problem).hint(text!("delete this line")),
@@ -88,5 +102,5 @@ pub(super) fn services(values: &mut Values<'_, '_>) -> BTreeMap<UnitName, bool> 
                 .value(Severity::Error, place, || words.used(used.clone()));
         }
     }
-    services
+    services.into_iter().map(|(unit, (on, _))| (unit, on)).collect()
 }
