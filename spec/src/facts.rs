@@ -24,8 +24,10 @@ pub struct Facts {
     pub users: Option<Vec<UserName>>,
     /// Groups.
     pub groups: Option<Vec<UserName>>,
-    /// Units.
+    /// Units, those included that it forbids to start.
     pub units: Option<Vec<UnitName>>,
+    /// Whether it may get more units while it runs.
+    pub generated_units: bool,
     /// Other names of units, with the names that they stand for: systemd treats a mask of the one and of the other
     /// differently.
     pub unit_aliases: BTreeMap<UnitName, UnitName>,
@@ -92,11 +94,6 @@ impl Facts {
             keyboards: Some(Vec::new()),
             ..Facts::default()
         }
-    }
-
-    /// Returns the unit that a name stands for.
-    pub fn unit<'a>(&'a self, name: &'a UnitName) -> &'a UnitName {
-        self.unit_aliases.get(name).unwrap_or(name)
     }
 
     /// Whether a device with this image does what a setting of this feature asks.

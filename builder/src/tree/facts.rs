@@ -12,7 +12,7 @@ use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::layout;
 use genpack_spec::types::{Keyboard, Locale, TimeZone, UnitName, UserName};
 
-use super::services;
+use super::units;
 use crate::blueprint::Blueprint;
 
 /// Collects the facts of a finished tree, leaves them in it, and checks the declared sections against them. `modules` is
@@ -26,6 +26,7 @@ pub fn collect_facts(root: &Path, modules: &Path, blueprint: &Blueprint) -> Resu
     if let (None, Some(features)) = (&blueprint.persist, &mut facts.features) {
         features.remove(&Feature::Storage);
     }
+    facts.generated_units |= blueprint.persist.is_some();
     let path = in_tree(root, layout::FACTS);
     fs::create_dir_all(path.parent().unwrap_or(root))?;
     fs::write(&path, serde_json::to_vec(&facts)?).with_context(|| format!("writing {}", layout::FACTS))?;
@@ -56,8 +57,9 @@ fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Fa
         keyboards: Some(keyboards(root)),
         users: Some(parsed(users)),
         groups: Some(groups(root).context("reading /etc/group of the tree")?),
-        units: Some(units(root)),
-        unit_aliases: unit_aliases(root),
+        units: Some(parsed(units::names(root))),
+        generated_units: units::may_be_generated(root),
+        unit_aliases: aliases(root),
         shells: Some(shells(root)),
         features: Some(features(root, &kernel_modules(modules))),
         settings: settings.to_vec(),
@@ -188,19 +190,8 @@ fn xkb_layouts(rules: &str) -> Vec<String> {
     names
 }
 
-/// Unit files that are there; masked ones are links to `/dev/null` and don't count.
-fn units(root: &Path) -> Vec<UnitName> {
-    let masked = Path::new("/dev/null");
-    let files = services::unit_files(root).into_iter();
-    let files = files.filter(|(_, link)| link.as_deref() != Some(masked));
-    let mut names: Vec<_> = files.map(|(name, _)| name).collect();
-    // Without an ending, a name would be taken for that of a service.
-    names.retain(|name| name.contains('.'));
-    parsed(names)
-}
-
-fn unit_aliases(root: &Path) -> BTreeMap<UnitName, UnitName> {
-    let aliases = services::aliases(root).into_iter();
+fn aliases(root: &Path) -> BTreeMap<UnitName, UnitName> {
+    let aliases = units::aliases(root).into_iter();
     let parsed = |(alias, unit): (String, String)| Some((alias.parse().ok()?, unit.parse().ok()?));
     aliases.filter_map(parsed).collect()
 }
@@ -307,7 +298,6 @@ mod tests {
             ),
             ("usr/share/keymaps/i386/qwertz/de.kmap.gz", b""),
             ("usr/lib/systemd/system/nginx.service", b""),
-            ("usr/lib/systemd/system/README", b""),
             ("usr/lib/systemd/system/ssh.service", b""),
             ("etc/shells", b"# shells\n/bin/sh\n/bin/zsh\n"),
             ("bin/sh", b""),
@@ -328,8 +318,9 @@ mod tests {
             texts(&facts.units),
             ["nginx.service", "ssh.service", "sshd.service"]
         );
-        let sshd = "sshd.service".parse().unwrap();
-        assert_eq!(facts.unit(&sshd).as_str(), "ssh.service");
+        assert!(!facts.generated_units);
+        let alias = ("sshd.service".parse().unwrap(), "ssh.service".parse().unwrap());
+        assert_eq!(facts.unit_aliases, [alias].into());
         assert_eq!(facts.shells, Some(vec!["/bin/sh".to_string()]));
         assert!(facts.has(Feature::Ssh) && facts.has(Feature::Keyboard) && !facts.has(Feature::Ntp));
         assert!(facts.has(Feature::Vlan) && facts.has(Feature::Bridge) && facts.has(Feature::Bond));

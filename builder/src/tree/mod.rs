@@ -15,6 +15,7 @@ mod persist;
 pub mod scripts;
 mod services;
 mod times;
+mod units;
 
 use std::path::Path;
 use std::process::Command;
@@ -28,8 +29,9 @@ pub use finish::{finish, strip};
 pub use fsck::bundle_checkers;
 pub use merge::{merge, merge_without};
 pub use persist::check_persist;
-pub use services::{UNIT_FOLDERS, enable_services};
+pub use services::enable_services;
 pub use times::settle_times;
+pub use units::UNIT_FOLDERS;
 
 /// What keeps owners, modes and extended attributes as they are.
 const AS_THEY_ARE: [&str; 3] = ["--numeric-owner", "--xattrs", "--xattrs-include=*"];

@@ -97,7 +97,7 @@ impl<'a> Work<'a> {
     /// Sets masks and links. The error is a sentence.
     async fn prepare(&mut self, unit: &UnitName, on: bool) -> Result<(), Text> {
         if !self.exists(unit) {
-            return Err(no_service(short(unit)));
+            return Err(no_service(unit.short()));
         }
         let mask = self.paths.unit_mask(unit);
         let masked = fs::read_link(&mask).is_ok_and(|target| target == Path::new("/dev/null"));
@@ -121,17 +121,16 @@ impl<'a> Work<'a> {
     /// Whether a unit file is there, masks aside.
     fn exists(&self, unit: &UnitName) -> bool {
         // A template serves all its instances (systemd.unit(5)).
-        let template = unit.as_str().split_once('@').and_then(|(stem, rest)| {
-            let (_, suffix) = rest.rsplit_once('.')?;
-            Some(format!("{stem}@.{suffix}"))
-        });
+        let template = unit.template().map(|(template, _)| template);
         self.unit_path
             .iter()
             .filter(|folder| *folder != self.paths.unit_mask_dir())
             .any(|folder| {
                 let folder = Path::new(folder);
                 folder.join(unit.as_str()).exists()
-                    || template.as_ref().is_some_and(|name| folder.join(name).exists())
+                    || template
+                        .as_ref()
+                        .is_some_and(|name| folder.join(name.as_str()).exists())
             })
     }
 
@@ -205,13 +204,8 @@ impl<'a> Work<'a> {
     }
 }
 
-/// The name as a person writes it in `system.ini`.
-fn short(unit: &UnitName) -> &str {
-    unit.as_str().strip_suffix(".service").unwrap_or(unit.as_str())
-}
-
 fn failure(unit: &UnitName, on: bool, reason: &str) -> Text {
-    let name = short(unit);
+    let name = unit.short();
     match on {
         true => text!("{name} could not be turned on: {reason}.", name, reason),
         false => text!("{name} could not be turned off: {reason}.", name, reason),
@@ -220,7 +214,7 @@ fn failure(unit: &UnitName, on: bool, reason: &str) -> Text {
 
 /// Returns the sentence about a unit while systemd is out of reach.
 pub fn unreachable(unit: &UnitName, on: bool) -> Text {
-    let name = short(unit);
+    let name = unit.short();
     match on {
         true => text!(
             "{name} could not be turned on, because the device's service manager can't be reached.",
@@ -238,7 +232,7 @@ fn no_service(name: &str) -> Text {
 }
 
 fn verdict(unit: &UnitName, on: bool, load: &str, active: &str, result: Option<&str>) -> Option<Text> {
-    let name = short(unit);
+    let name = unit.short();
     match (on, active) {
         (false, "inactive" | "failed") => None,
         (false, _) => Some(text!("{name} is still running although it is turned off.", name)),

@@ -7,6 +7,7 @@ mod overrides;
 mod own;
 mod ports;
 mod protected;
+mod services;
 mod values;
 mod wireguard;
 
@@ -75,7 +76,7 @@ pub(super) fn settings(
             }
             ("system", _) => settings.system = device::system(&mut values),
             ("ssh", _) => settings.ssh = access::ssh(&mut values),
-            ("services", _) => settings.services = access::services(&mut values),
+            ("services", _) => settings.services = services::services(&mut values),
             ("time", _) => settings.time = device::time(&mut values),
             ("proxy", _) => settings.proxy = device::proxy(&mut values),
             ("storage", _) => settings.storage = device::storage(&mut values),

@@ -39,6 +39,27 @@ impl FromStr for UnitName {
 
 text_newtype!(UnitName);
 
+impl UnitName {
+    /// Returns the name as people write it: without the ending of a service.
+    pub fn short(&self) -> &str {
+        self.0.strip_suffix(".service").unwrap_or(&self.0)
+    }
+
+    /// Returns the template of an instance, and what stands between `@` and the suffix: `getty@.service` and `tty1` for
+    /// `getty@tty1.service` (systemd.unit(5), "Description").
+    pub fn template(&self) -> Option<(UnitName, &str)> {
+        let (stem, rest) = self.0.split_once('@')?;
+        let (instance, suffix) = rest.rsplit_once('.')?;
+        (!instance.is_empty()).then(|| (UnitName(format!("{stem}@.{suffix}")), instance))
+    }
+
+    /// Returns the instance of a template; none when this is no template, or the name gets too long.
+    pub fn with_instance(&self, instance: &str) -> Option<UnitName> {
+        let (stem, suffix) = self.0.split_once("@.")?;
+        format!("{stem}@{instance}.{suffix}").parse().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +75,23 @@ mod tests {
         ] {
             assert_eq!(text.parse::<UnitName>().unwrap().as_str(), want);
         }
+    }
+
+    #[test]
+    fn an_instance_has_a_template() {
+        let unit = |text: &str| text.parse::<UnitName>().unwrap();
+        let instance = unit("getty@tty1");
+        let (template, name) = instance.template().unwrap();
+        assert_eq!((template.as_str(), name), ("getty@.service", "tty1"));
+        assert_eq!(template.with_instance(name), Some(unit("getty@tty1")));
+        assert_eq!(
+            unit("a@b@1.2.timer").template(),
+            Some((unit("a@.timer"), "b@1.2"))
+        );
+        for text in ["getty@", "nginx"] {
+            assert_eq!(unit(text).template(), None);
+        }
+        assert_eq!(unit("nginx").with_instance("1"), None);
     }
 
     #[test]
