@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use crate::blueprint::InputError;
@@ -27,7 +28,10 @@ pub struct Lock {
     sets: Vec<PinnedSet>,
     /// Versions of sets that are gone, to be taken again where they can.
     hints: Vec<PinnedSet>,
+    /// What this lock is to take the place of.
+    before: Vec<PinnedSet>,
     changed: bool,
+    frozen: bool,
 }
 
 /// What a set of packages is for.
@@ -153,6 +157,12 @@ impl PinnedSet {
             packages,
         }
     }
+
+    /// Whether it has a package, or was chosen for it.
+    fn has(&self, package: &str) -> bool {
+        self.packages.iter().any(|pin| pin.name == package)
+            || self.request.asked.iter().any(|name| name == package)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -178,7 +188,7 @@ impl Lock {
             ))
         };
         let sets = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => bail!(mistake(error.to_string())),
             Ok(text) => parse(&text).map_err(mistake)?,
         };
@@ -186,8 +196,30 @@ impl Lock {
             path,
             sets,
             hints: Vec::new(),
+            before: Vec::new(),
             changed: false,
+            frozen: false,
         })
+    }
+
+    /// Forbids to choose anything, and to write the file.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// To be called before anything is chosen.
+    ///
+    /// # Errors
+    /// [`InputError`] when that is forbidden.
+    pub fn may_choose(&self) -> Result<(), InputError> {
+        if !self.frozen {
+            return Ok(());
+        }
+        Err(InputError::plain(format!(
+            "{} does not have all that this image is made of, and --locked forbids to change it; run: genpack build \
+             without --locked, and keep the new {LOCK_FILE}",
+            self.path.display()
+        )))
     }
 
     /// Returns the set that was chosen for `request`.
@@ -195,34 +227,37 @@ impl Lock {
         self.sets.iter().find(|set| set.request == *request)
     }
 
-    /// Returns the versions to take for a base and an architecture, by package.
-    pub fn versions(&self, base: &str, arch: &str) -> BTreeMap<String, String> {
-        // What is chosen comes after what is only to be taken again.
-        let sets = self.hints.iter().chain(&self.sets);
+    /// Returns the versions to take for the image `user`, by package: its own before those of others of this base and
+    /// architecture, and what is chosen before what is only to be taken again.
+    pub fn versions(&self, base: &str, arch: &str, user: &str) -> BTreeMap<String, String> {
+        let (own, others): (Vec<_>, Vec<_>) = self.sets.iter().partition(|set| set.used_by.contains(user));
+        let sets = self.hints.iter().chain(others).chain(own);
         let sets = sets.filter(|set| set.request.base == base && set.request.arch == arch);
         sets.flat_map(|set| &set.packages)
             .map(|pin| (pin.name.clone(), pin.version.clone()))
             .collect()
     }
 
-    /// Notes that the image `user` is made of `set`, and no longer of another one for the same purpose.
-    pub fn put(&mut self, set: &PinnedSet, user: &str) {
+    /// Notes that the image `user` is made of `sets`, and of no others.
+    pub fn put(&mut self, sets: &[PinnedSet], user: &str) {
         let before = self.sets.clone();
         for other in &mut self.sets {
-            if other.request.purpose == set.request.purpose {
-                other.used_by.remove(user);
-            }
+            other.used_by.remove(user);
         }
-        match self.sets.iter_mut().find(|other| other.request == set.request) {
-            Some(place) => {
-                place.used_by.insert(user.to_string());
-            }
-            None => {
-                let used_by = BTreeSet::from([user.to_string()]);
-                self.sets.push(PinnedSet {
-                    used_by,
-                    ..set.clone()
-                });
+        for set in sets {
+            match self.sets.iter_mut().find(|other| other.request == set.request) {
+                Some(place) => {
+                    place.used_by.insert(user.to_string());
+                }
+                None => {
+                    // What came out the same still stands for the same moment.
+                    let same = |old: &&PinnedSet| old.request == set.request && old.packages == set.packages;
+                    let set = self.before.iter().find(same).unwrap_or(set);
+                    self.sets.push(PinnedSet {
+                        used_by: BTreeSet::from([user.to_string()]),
+                        ..set.clone()
+                    });
+                }
             }
         }
         self.sets.retain(|set| !set.used_by.is_empty());
@@ -230,31 +265,27 @@ impl Lock {
         self.changed |= self.sets != before;
     }
 
-    /// Returns a lock for the same file in which nothing is chosen yet. When packages are named, the others are to stay as
-    /// they are.
+    /// Returns a lock for the same file in which nothing is chosen yet. When packages are named, sets without them stay, and in
+    /// the others all other packages are to stay as they are.
     pub fn renewal(&self, only: &[String]) -> Lock {
-        let mut hints = if only.is_empty() {
-            Vec::new()
-        } else {
-            self.sets.clone()
-        };
+        let is_named = |set: &&PinnedSet| only.iter().any(|name| set.has(name));
+        let (mut hints, sets): (Vec<_>, Vec<_>) = self.sets.iter().cloned().partition(|set| is_named(&set));
         for set in &mut hints {
             set.packages.retain(|pin| !only.contains(&pin.name));
         }
         Lock {
             path: self.path.clone(),
-            sets: Vec::new(),
+            sets: if only.is_empty() { Vec::new() } else { sets },
             hints,
+            before: self.sets.clone(),
             changed: false,
+            frozen: false,
         }
     }
 
     /// Whether some set has a package.
     pub fn has(&self, package: &str) -> bool {
-        self.sets
-            .iter()
-            .flat_map(|set| &set.packages)
-            .any(|pin| pin.name == package)
+        self.sets.iter().any(|set| set.has(package))
     }
 
     /// Returns the images that the sets are for.
@@ -265,11 +296,6 @@ impl Lock {
             .collect()
     }
 
-    /// Whether something is to be written.
-    pub fn is_changed(&self) -> bool {
-        self.changed
-    }
-
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -277,7 +303,7 @@ impl Lock {
 
     /// Writes the file, whole or not at all, if something changed.
     pub fn save(&mut self) -> Result<()> {
-        if !self.changed {
+        if !self.changed || self.frozen {
             return Ok(());
         }
         let file = LockFile {
@@ -287,7 +313,7 @@ impl Lock {
         };
         let text = serde_json::to_string_pretty(&file)? + "\n";
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        let write = || -> std::io::Result<()> {
+        let write = || -> io::Result<()> {
             let mut draft = tempfile::Builder::new()
                 .prefix(".genpack-")
                 .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
@@ -309,7 +335,8 @@ impl Lock {
             let keys: BTreeSet<_> = lock.sets.iter().map(of).collect();
             keys.into_iter()
                 .map(|(base, arch)| {
-                    let versions = lock.versions(&base, &arch);
+                    // What all images are made of.
+                    let versions = lock.versions(&base, &arch, "");
                     ((base, arch), versions)
                 })
                 .collect()
@@ -341,7 +368,28 @@ fn parse(text: &str) -> Result<Vec<PinnedSet>, String> {
             file.version
         ));
     }
-    Ok(file.sets)
+    let mut sets = file.sets;
+    for set in &mut sets {
+        set.request.asked.sort();
+    }
+    Ok(sets)
+}
+
+/// Waits until no other build or update of the blueprint in `folder` reads or writes its lock file, and keeps others from it
+/// as long as the value is there. `wait` is called before there is something to wait for.
+pub fn hold(folder: &Path, wait: impl Fn()) -> Result<Flock<File>> {
+    let lock = |how| {
+        let file = File::open(folder)?;
+        Flock::lock(file, how).map_err(|(_, errno)| io::Error::from(errno))
+    };
+    let held = lock(FlockArg::LockExclusiveNonblock).or_else(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            wait();
+            lock(FlockArg::LockExclusive)
+        }
+        _ => Err(error),
+    });
+    held.with_context(|| format!("locking {}", folder.display()))
 }
 
 #[cfg(test)]

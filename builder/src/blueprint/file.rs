@@ -20,6 +20,7 @@ use super::shape::Shape;
 use super::syntax;
 use super::types::{ArtifactName, PackageName};
 use super::value::{Blueprint, DEFAULT_PROFILE};
+use crate::hash;
 
 /// The blueprint's file name inside its folder.
 pub const BLUEPRINT_FILE: &str = "genpack.json5";
@@ -78,6 +79,11 @@ impl BlueprintFile {
     /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the SHA-256 of the text that was read, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        hash::text(&self.source.text)
     }
 
     /// Returns what the developer should know although the blueprint can be built.

@@ -29,7 +29,7 @@ pub fn customise(
     stage: &Stage,
 ) -> Result<()> {
     let scripts = scripts::find(&request.folder.join(FILES_DIR).join(BUILD_SCRIPTS_DIR))?;
-    prepare(request, root)?;
+    prepare(request, keys, root)?;
     if !scripts.is_empty() || !request.blueprint.setup_commands.is_empty() {
         let layer = match request.cache.find(Kind::Layers, &keys.layer) {
             Some(layer) => {
@@ -45,12 +45,13 @@ pub fn customise(
 }
 
 /// Everything that comes before the scripts.
-fn prepare(request: &Request, root: &Path) -> Result<()> {
+fn prepare(request: &Request, keys: &Keys, root: &Path) -> Result<()> {
     tree::merge(&request.dirs.rootfs_overlay(), root).context("copying genpack's own files")?;
     let agent = root.join(layout::CONFIG_AGENT.trim_start_matches('/'));
     fs::create_dir_all(agent.parent().unwrap_or(root))?;
     fs::copy(request.dirs.config_agent(request.arch.genpack), &agent).context("copying the config agent")?;
-    tree::make_accounts(root, &request.blueprint.groups, &request.blueprint.users)?;
+    let (groups, users) = (&request.blueprint.groups, &request.blueprint.users);
+    tree::make_accounts(root, groups, users, &request.environment(keys.epoch))?;
     tree::lend_numbers(root)?;
     let files = request.folder.join(FILES_DIR);
     if files.is_dir() {
@@ -76,20 +77,15 @@ fn run_scripts(
         Part::System
     };
     let build = parts.unpack(part, &place.scripts().join("build"))?;
-    prepare(request, &build)?;
+    prepare(request, keys, &build)?;
     let before = changes::Snapshot::of(&build)?;
-    let environment = request.environment();
-    let environment: Vec<_> = environment
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
     let folder = request.folder.join(FILES_DIR).join(BUILD_SCRIPTS_DIR);
     scripts::run(
         &build,
         &folder,
         scripts,
         &request.blueprint.setup_commands,
-        &environment,
+        &request.environment(keys.epoch),
     )?;
     let changes = before.changes(&build)?;
     if part == Part::Build {
@@ -98,6 +94,7 @@ fn run_scripts(
     }
     // A kept layer must not tell when it was made.
     tree::settle_times(&build, begun, keys.epoch)?;
+    keys.check(request, parts)?;
     let draft = request.cache.draft()?;
     let layer = draft.path().join("layer");
     fs::create_dir(&layer)?;

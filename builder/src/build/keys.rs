@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use super::Request;
@@ -14,7 +14,7 @@ use crate::hash;
 use crate::source::Part;
 
 /// Raised when the way in which layers are made changes.
-const LAYER_FORMAT: u32 = 1;
+const LAYER_FORMAT: u32 = 2;
 
 /// Names of what a build keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Keys {
     pub image: String,
     /// The moment that the image stands for, in seconds since 1970.
     pub epoch: u32,
+    /// What the names are made of: a line for each input.
+    made_of: String,
 }
 
 /// Returns the name of the store of an image's compressed blocks, with what all stores that may be used together begin with in
@@ -54,37 +56,58 @@ impl Keys {
         layer.add("build", &request.has_build_tree().then(|| parts.key(Part::Build)))?;
         let application = parts.source.has_application().then_some(Part::Application);
         layer.add("application", &application.map(|part| parts.key(part)))?;
-        layer.add("own files", &of_folder(&request.dirs.rootfs_overlay())?)?;
+        layer.add("genpack's own files", &of_folder(&request.dirs.rootfs_overlay())?)?;
         layer.add(
-            "agent",
+            "the config agent",
             &of_file(&request.dirs.config_agent(request.arch.genpack))?,
         )?;
-        layer.add("files", &of_folder(&request.folder.join(FILES_DIR))?)?;
+        layer.add("files/", &of_folder(&request.folder.join(FILES_DIR))?)?;
         layer.add("groups", &request.blueprint.groups)?;
         layer.add("users", &request.blueprint.users)?;
         layer.add("commands", &request.blueprint.setup_commands)?;
-        layer.add("environment", &request.environment())?;
-        layer.add("epoch", &epoch)?;
+        layer.add("environment", &request.environment(epoch))?;
+        let mut made_of = layer.0.clone();
         let layer = layer.name();
         let mut image = Inputs::default();
         image.add("genpack", &env!("CARGO_PKG_VERSION"))?;
         // While genpack is being worked on, its version says too little.
         let program = std::env::current_exe().context("finding this program")?;
-        image.add("program", &of_file(&program)?)?;
+        image.add("the program genpack", &of_file(&program)?)?;
         image.add("layer", &layer)?;
         image.add("kernel", &parts.key(Part::Kernel))?;
         image.add("tools", &parts.key(Part::Tools))?;
-        image.add("init", &of_file(&request.dirs.init(request.arch.genpack))?)?;
+        image.add("PID 1", &of_file(&request.dirs.init(request.arch.genpack))?)?;
         image.add("arch", &request.arch.genpack)?;
         image.add("profile", &request.profile)?;
         image.add("blueprint", &request.blueprint)?;
         // The manifest has its hash, and that of a remark, too.
-        image.add("blueprint's file", &of_file(request.file.path())?)?;
+        image.add("blueprint's file", &request.file.sha256())?;
+        made_of += &image.0;
         Ok(Keys {
             layer,
             image: image.name(),
             epoch,
+            made_of,
         })
+    }
+
+    /// Fails when what these names stand for is not what it was: whatever has been made since may be of either, and must not
+    /// be taken for one of them.
+    pub fn check(&self, request: &Request, parts: &Parts) -> Result<()> {
+        let now = Keys::of(request, parts, self.epoch)?;
+        let pairs = self.made_of.lines().zip(now.made_of.lines());
+        let changed: Vec<_> = pairs
+            .filter(|(before, after)| before != after)
+            .filter_map(|(before, _)| before.split(':').next())
+            .filter(|name| *name != "layer")
+            .collect();
+        if !changed.is_empty() {
+            bail!(
+                "what the image is made of was changed while it was being built: {}; run genpack build again",
+                changed.join(", ")
+            );
+        }
+        Ok(())
     }
 }
 

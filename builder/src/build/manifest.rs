@@ -84,13 +84,11 @@ pub fn write(
     packages: &[InstalledPackage],
     outputs: Vec<OutputFile>,
 ) -> Result<()> {
-    let blueprint = request.file.path();
     let manifest = Manifest {
         genpack: env!("CARGO_PKG_VERSION"),
         image,
         inputs: Inputs {
-            blueprint_sha256: hash::file(blueprint)
-                .with_context(|| format!("hashing {}", blueprint.display()))?,
+            blueprint_sha256: request.file.sha256(),
             files: hashes(&request.folder.join(FILES_DIR))?,
             profile: &request.profile,
             packages: &request.packages,

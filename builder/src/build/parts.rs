@@ -12,7 +12,7 @@ use crate::source::{Part, Source};
 use crate::tree;
 
 /// Raised when the way in which parts are stripped and kept changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// The trees of one source.
 pub struct Parts<'a> {
@@ -61,7 +61,7 @@ impl Parts<'_> {
             // Before the developer's own files come, so that none of them goes.
             tree::strip(&root, self.language)?;
         }
-        tree::settle_times(&root, begun, self.source.date())?;
+        tree::settle_times(&root, begun, self.source.date_of(part))?;
         let draft = self.cache.draft()?;
         let tar = draft.path().join("tree.tar");
         tree::tar(&root, &tar)?;

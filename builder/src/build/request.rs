@@ -172,9 +172,12 @@ impl Request {
         !self.buildtime.is_empty()
     }
 
-    /// What scripts find in their environment about the image.
-    pub fn environment(&self) -> Vec<(&'static str, String)> {
+    /// What scripts find in their environment about the image, which stands for the moment `epoch`.
+    pub fn environment(&self, epoch: u32) -> Vec<(&'static str, String)> {
         vec![
+            // Programs that write down when they ran (useradd, compilers) write this instead
+            // (<https://reproducible-builds.org/specs/source-date-epoch/>).
+            ("SOURCE_DATE_EPOCH", epoch.to_string()),
             ("ARTIFACT", self.blueprint.name.to_string()),
             ("VARIANT", self.blueprint.variant.clone().unwrap_or_default()),
             ("PROFILE", self.profile.name.clone()),

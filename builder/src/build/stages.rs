@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::layout::card::{INITRAMFS, SYSTEM_IMG, VMLINUZ};
@@ -16,10 +16,10 @@ use super::keys::{self, Keys};
 use super::manifest::{self, OutputFile};
 use super::parts::Parts;
 use super::{Request, Workplace, customise, modules, product, too_large};
-use crate::blueprint::{BUILD_SCRIPTS_DIR, Base, FILES_DIR, InputError, Output};
+use crate::blueprint::{BUILD_SCRIPTS_DIR, Base, FILES_DIR, Output};
 use crate::cache::Kind;
 use crate::disk::LARGEST_FILE;
-use crate::lock::{LOCK_FILE, Lock};
+use crate::lock::{self, Lock};
 use crate::packages::{self, Contents};
 use crate::progress::{Progress, Stage};
 use crate::source::{InstalledPackage, KernelFiles, Part, Source};
@@ -70,7 +70,7 @@ pub fn plan(request: &Request) -> Vec<String> {
 /// Builds inside the sandbox, in the empty folders of `place`, and leaves what it makes in the empty folder `products`.
 pub fn run(request: &Request, place: &Workplace, products: &Path) -> Result<()> {
     let begun = SystemTime::now();
-    let _in_use = request.cache.enter()?;
+    let in_use = request.cache.enter()?;
     let titles = plan(request);
     let mut titles = titles.iter();
     let mut progress = Progress::new(titles.len());
@@ -175,7 +175,10 @@ pub fn run(request: &Request, place: &Workplace, products: &Path) -> Result<()> 
         &contents.installed(),
         files,
     )?;
+    keys.check(request, &parts)?;
     keep(request, &keys, products)?;
+    drop(in_use);
+    request.cache.trim();
     eprintln!(
         "built in {:.1} s: {}",
         progress.elapsed().as_secs_f64(),
@@ -186,16 +189,15 @@ pub fn run(request: &Request, place: &Workplace, products: &Path) -> Result<()> 
 
 /// Chooses versions, and writes those that are new into the lock file.
 fn resolve(request: &Request, stage: &Stage) -> Result<Box<dyn Source>> {
+    let _held = lock::hold(&request.folder, || {
+        stage.note("waiting for another build of this blueprint to choose its versions");
+    })?;
     let mut lock = Lock::load(&request.folder)?;
+    if request.locked {
+        lock.freeze();
+    }
     let mut source = request.source();
     source.pin(&request.wanted(), &mut lock, stage)?;
-    if lock.is_changed() && request.locked {
-        bail!(InputError::plain(format!(
-            "{} does not have all that this image is made of, and --locked forbids to change it; run: genpack build \
-             without --locked, and keep the new {LOCK_FILE}",
-            lock.path().display()
-        )));
-    }
     if let Err(error) = lock.save() {
         stage.note(&format!(
             "warning: the versions chosen for this image are not kept, and the next build may choose others: {error:#}"
@@ -329,6 +331,5 @@ fn keep(request: &Request, keys: &Keys, products: &Path) -> Result<()> {
     fs::create_dir(&folder)?;
     sparse::copy_files(products, &folder)?;
     request.cache.keep(Kind::Images, &keys.image, &folder)?;
-    request.cache.trim();
     Ok(())
 }

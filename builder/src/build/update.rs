@@ -10,7 +10,7 @@ use super::command::discard_unfinished;
 use super::{Request, Target, temporary_folder};
 use crate::blueprint::{BlueprintFile, InputError};
 use crate::cache::Cache;
-use crate::lock::{LOCK_FILE, Lock};
+use crate::lock::{self, LOCK_FILE, Lock};
 use crate::progress::Progress;
 use crate::sandbox::{self, Ended};
 
@@ -67,6 +67,9 @@ pub fn run(arguments: &UpdateArguments) -> Result<ExitCode> {
 /// Updates inside the sandbox.
 pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     sandbox::begin();
+    let _held = lock::hold(&arguments.folder, || {
+        eprintln!("waiting for another build of this blueprint to choose its versions");
+    })?;
     let old = Lock::load(&arguments.folder)?;
     let unknown: Vec<_> = arguments.package.iter().filter(|name| !old.has(name)).collect();
     if let Some(name) = unknown.first() {

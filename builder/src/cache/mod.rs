@@ -217,12 +217,9 @@ impl Cache {
         let path = self.folder_of(kind).join(name);
         let keep = || -> io::Result<()> {
             // Whole also after a power cut: a name on the disk comes after what it names.
-            if made.is_dir() {
-                for entry in fs::read_dir(made)? {
-                    File::open(entry?.path())?.sync_all()?;
-                }
-            }
-            File::open(made)?.sync_all()?;
+            sync(made)?;
+            // What came from elsewhere has a time of its own, and would be the first to go.
+            File::open(made)?.set_modified(SystemTime::now())?;
             match fs::rename(made, &path) {
                 Err(error) if matches!(error.raw_os_error(), Some(libc::ENOTEMPTY | libc::EEXIST)) => Ok(()),
                 outcome => outcome,
@@ -253,15 +250,19 @@ impl Cache {
     }
 
     /// Removes entries, those first that were used longest ago, until the limit is kept. Package lists stay: without
-    /// them nothing can be chosen when no mirror is there.
+    /// them nothing can be chosen when no mirror is there. While a build is under way, which may need any entry, nothing is
+    /// removed: the last one does it.
     pub fn trim(&self) {
+        let Ok(_alone) = self.lock(FlockArg::LockExclusiveNonblock) else {
+            return;
+        };
         let entries = self.entries();
         let mut bytes: u64 = entries.iter().map(|entry| entry.bytes).sum();
         for entry in entries.iter().filter(|entry| entry.kind != Kind::Lists) {
             if bytes <= self.limit.bytes() {
                 break;
             }
-            if remove(&entry.path).is_ok() {
+            if self.remove_entry(&entry.path).is_ok() {
                 bytes -= entry.bytes;
             }
         }
@@ -271,19 +272,45 @@ impl Cache {
     pub fn clear(&self, kinds: &[Kind]) -> Result<u64> {
         let mut freed = 0;
         for entry in self.entries().iter().filter(|entry| kinds.contains(&entry.kind)) {
-            remove(&entry.path).with_context(|| format!("removing {}", entry.path.display()))?;
+            self.remove_entry(&entry.path)
+                .with_context(|| format!("removing {}", entry.path.display()))?;
             freed += entry.bytes;
         }
         Ok(freed)
     }
+
+    /// Removes an entry at once: a folder of which only half is gone would be taken for a whole one.
+    fn remove_entry(&self, path: &Path) -> io::Result<()> {
+        let gone = self
+            .folder
+            .join(PARTIAL)
+            .join(path.file_name().unwrap_or_default());
+        remove(&gone)?;
+        match fs::rename(path, &gone) {
+            Ok(()) => remove(&gone),
+            // Somebody else has removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
+/// Writes a file, or a folder with all that is in it, to the disk.
+fn sync(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            sync(&entry?.path())?;
+        }
+    }
+    File::open(path)?.sync_all()
+}
+
+/// Removes what is at `path`, if there is something.
 fn remove(path: &Path) -> io::Result<()> {
-    let outcome = if fs::symlink_metadata(path)?.is_dir() {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
-    };
+    let outcome = fs::symlink_metadata(path).and_then(|metadata| match metadata.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    });
     match outcome {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -18,13 +18,17 @@ fn put(cache: &Cache, kind: Kind, name: &str, megabytes: usize, age: u64) {
 #[test]
 fn what_was_used_longest_ago_goes_first() {
     let (_dir, cache) = cache("6M");
-    let _in_use = cache.enter().unwrap();
+    let in_use = cache.enter().unwrap();
     put(&cache, Kind::Lists, "old", 1, 900);
     put(&cache, Kind::Trees, "a", 2, 300);
     put(&cache, Kind::Images, "b", 2, 200);
     put(&cache, Kind::Trees, "c", 2, 100);
     // Being found is being used.
     assert!(cache.find(Kind::Trees, "a").is_some());
+    cache.trim();
+    assert!(cache.find(Kind::Images, "b").is_some(), "a build is under way");
+    put(&cache, Kind::Images, "b", 2, 200);
+    drop(in_use);
     cache.trim();
     assert!(cache.find(Kind::Images, "b").is_none());
     for (kind, name) in [(Kind::Lists, "old"), (Kind::Trees, "a"), (Kind::Trees, "c")] {
@@ -83,4 +87,36 @@ fn an_entry_that_is_there_stays() {
     assert_eq!(cache.clear(&[Kind::Trees]).unwrap(), 0);
     assert!(cache.clear(&[Kind::Images]).unwrap() > 0);
     assert!(cache.find(Kind::Images, "same").is_none());
+}
+
+#[test]
+fn a_folder_is_removed_at_once() {
+    let (dir, cache) = cache("1G");
+    let _in_use = cache.enter().unwrap();
+    let draft = cache.draft().unwrap();
+    let made = draft.path().join("image");
+    fs::create_dir_all(made.join("below")).unwrap();
+    fs::write(made.join("below/file"), "x").unwrap();
+    let path = cache.keep(Kind::Images, "image", &made).unwrap();
+    // As somebody who was killed while removing it leaves it.
+    fs::create_dir_all(dir.path().join("genpack/partial/image/left")).unwrap();
+    cache.clear(&[Kind::Images]).unwrap();
+    assert!(!path.exists());
+    assert!(!dir.path().join("genpack/partial/image").exists());
+}
+
+#[test]
+fn what_has_just_come_is_not_old() {
+    let (_dir, cache) = cache("1G");
+    let _in_use = cache.enter().unwrap();
+    let draft = cache.draft().unwrap();
+    let made = draft.path().join("package");
+    fs::write(&made, "x").unwrap();
+    File::open(&made)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+    cache.keep(Kind::Packages, "package", &made).unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    assert!(cache.entries()[0].used > SystemTime::now() - hour);
 }

@@ -28,7 +28,7 @@ fn what_was_saved_is_read_again() {
         7,
         vec![pin("nginx", "1.0-1"), pin("libc6", "2.4")],
     );
-    lock.put(&set, "-/kvm/x86_64");
+    lock.put(&[set], "-/kvm/x86_64");
     lock.save().unwrap();
     let again = Lock::load(dir.path()).unwrap();
     assert_eq!(again, lock);
@@ -49,16 +49,16 @@ fn a_set_that_no_image_uses_goes() {
         8,
         vec![pin("nginx", "1.0-1"), pin("vim", "9")],
     );
-    lock.put(&old, "a");
-    lock.put(&old, "b");
-    lock.put(&new, "a");
+    lock.put(std::slice::from_ref(&old), "a");
+    lock.put(std::slice::from_ref(&old), "b");
+    lock.put(std::slice::from_ref(&new), "a");
     assert!(lock.find(&old.request).is_some() && lock.find(&new.request).is_some());
-    lock.put(&new, "b");
+    lock.put(std::slice::from_ref(&new), "b");
     assert!(lock.find(&old.request).is_none());
     let before = lock.clone();
     lock.changed = false;
-    lock.put(&new, "b");
-    assert!(!lock.is_changed());
+    lock.put(&[new], "b");
+    assert!(!lock.changed);
     assert_eq!(lock.sets, before.sets);
 }
 
@@ -67,11 +67,19 @@ fn a_difference_names_what_came_went_and_changed() {
     let (_dir, mut old) = empty();
     let mut new = old.clone();
     old.put(
-        &PinnedSet::new(request(&[]), 1, vec![pin("a", "1"), pin("b", "1"), pin("c", "1")]),
+        &[PinnedSet::new(
+            request(&[]),
+            1,
+            vec![pin("a", "1"), pin("b", "1"), pin("c", "1")],
+        )],
         "x",
     );
     new.put(
-        &PinnedSet::new(request(&[]), 1, vec![pin("b", "2"), pin("c", "1"), pin("d", "1")]),
+        &[PinnedSet::new(
+            request(&[]),
+            1,
+            vec![pin("b", "2"), pin("c", "1"), pin("d", "1")],
+        )],
         "x",
     );
     assert_eq!(old.difference(&new), ["- a 1", "  b 1 -> 2", "+ d 1"]);
@@ -106,19 +114,89 @@ fn a_damaged_file_says_what_to_do() {
 #[test]
 fn only_the_named_packages_are_chosen_anew() {
     let (_dir, mut lock) = empty();
-    lock.put(
-        &PinnedSet::new(request(&["a"]), 1, vec![pin("a", "1"), pin("b", "1")]),
-        "x/kvm/x86_64",
-    );
+    let system = PinnedSet::new(request(&["a"]), 1, vec![pin("a", "1"), pin("b", "1")]);
+    let kernel = SetRequest {
+        purpose: Purpose::Kernel,
+        ..request(&["linux"])
+    };
+    let kernel = PinnedSet::new(kernel, 1, vec![pin("linux-6", "6")]);
+    let user = "x/kvm/x86_64";
+    lock.put(&[system.clone(), kernel.clone()], user);
     assert_eq!(lock.users().len(), 1);
-    assert!(lock.has("b") && !lock.has("c"));
-    assert!(lock.renewal(&[]).versions("debian:trixie", "x86_64").is_empty());
-    let some = lock.renewal(&["a".into()]);
+    assert!(lock.has("b") && lock.has("linux") && !lock.has("c"));
+    let all = lock.renewal(&[]);
+    assert!(all.versions("debian:trixie", "x86_64", user).is_empty());
+    assert!(all.find(&system.request).is_none() && all.find(&kernel.request).is_none());
+    let mut some = lock.renewal(&["a".into()]);
+    let kept = some.versions("debian:trixie", "x86_64", user);
     assert_eq!(
-        some.versions("debian:trixie", "x86_64")
-            .into_iter()
-            .collect::<Vec<_>>(),
-        [("b".into(), "1".into())]
+        kept.into_iter().collect::<Vec<_>>(),
+        [("b".into(), "1".into()), ("linux-6".into(), "6".into())]
     );
-    assert!(some.find(&request(&["a"])).is_none());
+    assert!(some.find(&system.request).is_none() && some.find(&kernel.request).is_some());
+    // What comes out the same is of the same moment.
+    let again = PinnedSet {
+        date: 9,
+        ..system.clone()
+    };
+    some.put(&[again, kernel], user);
+    assert_eq!(some.sets, lock.sets);
+    assert_eq!(lock.renewal(&["linux".into()]).sets.len(), 1);
+}
+
+#[test]
+fn an_image_is_made_of_nothing_else() {
+    let (_dir, mut lock) = empty();
+    let system = PinnedSet::new(request(&["a"]), 1, vec![pin("a", "1")]);
+    let build = SetRequest {
+        purpose: Purpose::Build,
+        ..request(&["a", "gcc"])
+    };
+    let build = PinnedSet::new(build, 1, vec![pin("a", "1"), pin("gcc", "1")]);
+    lock.put(&[system.clone(), build.clone()], "x");
+    lock.put(std::slice::from_ref(&system), "x");
+    assert!(lock.find(&system.request).is_some() && lock.find(&build.request).is_none());
+}
+
+#[test]
+fn an_images_own_versions_go_before_those_of_others() {
+    let (_dir, mut lock) = empty();
+    lock.put(
+        &[PinnedSet::new(request(&["a"]), 1, vec![pin("libc6", "2.41-1")])],
+        "own",
+    );
+    lock.put(
+        &[PinnedSet::new(request(&["b"]), 1, vec![pin("libc6", "2.41-2")])],
+        "other",
+    );
+    let version = |user: &str| lock.versions("debian:trixie", "x86_64", user)["libc6"].clone();
+    assert_eq!([version("own"), version("other")], ["2.41-1", "2.41-2"]);
+}
+
+#[test]
+fn a_frozen_lock_is_neither_added_to_nor_written() {
+    let (dir, mut lock) = empty();
+    assert!(lock.may_choose().is_ok());
+    lock.freeze();
+    let said = lock.may_choose().unwrap_err().to_string();
+    assert!(said.contains("--locked forbids"), "{said}");
+    lock.put(&[PinnedSet::new(request(&["a"]), 1, vec![pin("a", "1")])], "x");
+    lock.save().unwrap();
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn whoever_chooses_is_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let waited = std::cell::Cell::new(false);
+    let held = hold(dir.path(), || waited.set(true)).unwrap();
+    assert!(!waited.get());
+    std::thread::scope(|scope| {
+        let (said, hears) = std::sync::mpsc::channel();
+        let folder = dir.path();
+        let other = scope.spawn(move || hold(folder, || said.send(()).unwrap()).map(drop));
+        hears.recv().unwrap();
+        drop(held);
+        other.join().unwrap().unwrap();
+    });
 }

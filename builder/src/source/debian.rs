@@ -1,6 +1,6 @@
 //! Debian: packages that APT chooses, a tree by mmdebstrap, the kernel out of its package.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -14,12 +14,12 @@ use super::{InstalledPackage, KernelFiles, KernelInfo, Part, Source, Wanted};
 use crate::blueprint::{InputError, Mirror, Problem};
 use crate::build::Arch;
 use crate::cache::{Cache, Kind};
-use crate::lock::{Lock, Pin, PinnedSet, Purpose, SetRequest};
+use crate::lock::{LOCK_FILE, Lock, Pin, PinnedSet, Purpose, SetRequest};
 use crate::progress::Stage;
 use crate::{command, hash, room};
 
 /// Raised when the way in which trees are made changes, so that older ones are not used.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Programs that make an image. They come from the base and not from the host, so that every host makes the same.
 const TOOLS: [&str; 6] = [
     "base-files",
@@ -70,11 +70,17 @@ impl Debian {
     }
 
     fn requests(&self, wanted: &Wanted) -> Vec<SetRequest> {
+        // The order in which packages are named makes no difference.
         let request = |purpose, asked: &[String]| SetRequest {
             base: self.base(),
             arch: self.arch.genpack.to_string(),
             purpose,
-            asked: asked.to_vec(),
+            asked: asked
+                .iter()
+                .cloned()
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
         };
         let mut requests = vec![
             request(Purpose::Kernel, std::slice::from_ref(&wanted.kernel)),
@@ -85,14 +91,7 @@ impl Debian {
         }
         requests.insert(0, request(Purpose::System, &wanted.packages));
         if !wanted.buildtime.is_empty() {
-            let mut asked = wanted.packages.clone();
-            asked.extend(
-                wanted
-                    .buildtime
-                    .iter()
-                    .filter(|name| !wanted.packages.contains(name))
-                    .cloned(),
-            );
+            let asked = [wanted.packages.as_slice(), &wanted.buildtime].concat();
             requests.push(request(Purpose::Build, &asked));
         }
         requests
@@ -291,18 +290,22 @@ impl Source for Debian {
             .filter(|request| sets.iter().all(|set| set.request != *request))
             .collect();
         if !missing.is_empty() {
-            let prefer = lock.versions(&self.base(), self.arch.genpack);
+            lock.may_choose()?;
+            let prefer = lock.versions(&self.base(), self.arch.genpack, &wanted.user);
             sets.extend(self.choose(&missing, &prefer, stage)?);
         }
-        for set in &sets {
-            lock.put(set, &wanted.user);
-        }
+        check_versions(&sets)?;
+        lock.put(&sets, &wanted.user);
         self.pinned = sets;
         Ok(())
     }
 
     fn date(&self) -> u32 {
         self.pinned.iter().map(|set| set.date).max().unwrap_or_default()
+    }
+
+    fn date_of(&self, part: Part) -> u32 {
+        self.set(part).map_or(0, |set| set.date)
     }
 
     fn inputs(&self, part: Part) -> String {
@@ -385,6 +388,32 @@ impl Source for Debian {
 /// The name of a package's file in the cache: whatever was fetched under it has this hash.
 fn deb_name(pin: &Pin) -> String {
     format!("{}.deb", pin.sha256)
+}
+
+/// What scripts make must fit what the image has: where both have a package, it is in the same version.
+fn check_versions(sets: &[PinnedSet]) -> Result<(), InputError> {
+    let packages = |purpose| {
+        let of = move |set: &&PinnedSet| set.request.purpose == purpose;
+        sets.iter().filter(of).flat_map(|set| &set.packages)
+    };
+    let system: BTreeMap<_, _> = packages(Purpose::System)
+        .map(|pin| (&pin.name, &pin.version))
+        .collect();
+    let other = |pin: &Pin| {
+        let version = system
+            .get(&pin.name)
+            .filter(|version| **version != &pin.version)?;
+        Some(format!("{} {version} there, {} here", pin.name, pin.version))
+    };
+    let others: Vec<_> = packages(Purpose::Build).filter_map(other).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    Err(InputError::plain(format!(
+        "the image has other versions than what scripts would be given, because the archives no longer have those of {LOCK_FILE}: \
+         {}; \"genpack update\" chooses all of them anew",
+        others.join("; ")
+    )))
 }
 
 /// Packages such as `linux-image-amd64` only depend on the one that has the kernel of the day.

@@ -58,6 +58,9 @@ pub trait Source: Sync {
     /// Returns the moment that the pinned things stand for, in seconds since 1970.
     fn date(&self) -> u32;
 
+    /// Returns the latest time that a file of a part may have. What [`Source::inputs`] says of the part includes it.
+    fn date_of(&self, part: Part) -> u32;
+
     /// Returns a text that is equal for two trees exactly when they are made of the same things in the same way.
     fn inputs(&self, part: Part) -> String;
 

@@ -92,6 +92,12 @@ impl TarFile {
                 "it ends too early: the blocks at the end of a tar file are missing; make or copy it again"
             ));
         }
+        if hash::file(&self.file).map_err(|error| self.mistake(error))? != self.sha256 {
+            bail!(
+                "{} was changed while it was being unpacked; run genpack build again",
+                self.file.display()
+            );
+        }
         self.check(root)
     }
 
@@ -128,6 +134,13 @@ impl Source for TarFile {
 
     fn date(&self) -> u32 {
         self.debian.date()
+    }
+
+    fn date_of(&self, part: Part) -> u32 {
+        match part {
+            Part::System | Part::Build => self.date(),
+            part => self.debian.date_of(part),
+        }
     }
 
     fn inputs(&self, part: Part) -> String {

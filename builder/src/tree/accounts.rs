@@ -14,25 +14,33 @@ const OWN_GROUPS: &str = "genpack.conf";
 /// Exit statuses of groupadd(8) and useradd(8): a number is taken, there is no such group, a name is taken.
 const MISTAKES: [i32; 3] = [4, 6, 9];
 
-/// Makes our own groups, then the blueprint's, then users, each in the order of the blueprint.
+/// Makes our own groups, then the blueprint's, then users, each in the order of the blueprint. The day of a user's password is
+/// that of `SOURCE_DATE_EPOCH` in `environment`.
 ///
 /// # Errors
 /// [`InputError`] when a name or a number is taken already, or a user's group does not exist; another error when the tree
 /// lacks the programs.
-pub fn make_accounts(root: &Path, groups: &[Group], users: &[User]) -> Result<()> {
-    let chroot = &Chroot::enter(root)?;
-    chroot
-        .run("systemd-sysusers", &[OWN_GROUPS], &[])
-        .context("making genpack's own groups")?;
+pub fn make_accounts(
+    root: &Path,
+    groups: &[Group],
+    users: &[User],
+    environment: &[(&str, String)],
+) -> Result<()> {
+    let chroot = Chroot::enter(root)?;
+    let run = |program: &str, arguments: &[String]| {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        chroot.run(program, &arguments, environment)
+    };
+    run("systemd-sysusers", &[OWN_GROUPS.to_string()]).context("making genpack's own groups")?;
     for group in groups {
-        run(chroot, "groupadd", &groupadd_arguments(group))
+        run("groupadd", &groupadd_arguments(group))
             .map_err(|error| explain(error, "group", &["groups"], &group.name))?;
     }
     for user in users {
-        run(chroot, "useradd", &useradd_arguments(user, groups))
+        run("useradd", &useradd_arguments(user, groups))
             .map_err(|error| explain(error, "user", &["users"], &user.name))?;
         if user.empty_password {
-            chroot.run("passwd", &["--delete", &user.name], &[])?;
+            run("passwd", &["--delete".to_string(), user.name.clone()])?;
         }
     }
     Ok(())
@@ -48,11 +56,6 @@ fn explain(error: anyhow::Error, kind: &str, fields: &'static [&'static str], na
         }
         _ => error.context(doing),
     }
-}
-
-fn run(chroot: &Chroot, program: &str, arguments: &[String]) -> Result<()> {
-    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-    chroot.run(program, &arguments, &[])
 }
 
 /// Arguments of groupadd(8).

@@ -89,7 +89,7 @@ impl Chroot {
     }
 
     /// Runs a program of the tree as root, with a small, fixed environment.
-    pub fn run(&self, program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
+    pub fn run(&self, program: &str, arguments: &[&str], environment: &[(&str, String)]) -> Result<()> {
         self.run_as(&Account::root(), program, arguments, environment)
     }
 
@@ -99,7 +99,7 @@ impl Chroot {
         account: &Account,
         program: &str,
         arguments: &[&str],
-        environment: &[(&str, &str)],
+        environment: &[(&str, String)],
     ) -> Result<()> {
         let mut command = Command::new("chroot");
         if account.uid != 0 {
@@ -110,7 +110,7 @@ impl Chroot {
         command.arg(&self.root).arg(program).args(arguments);
         command
             .env_clear()
-            .envs(environment.iter().copied())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .envs(ENVIRONMENT);
         command
             .env("HOME", &account.home)

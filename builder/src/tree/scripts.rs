@@ -116,7 +116,7 @@ pub fn run(
     folder: &Path,
     scripts: &[Script],
     commands: &[String],
-    environment: &[(&str, &str)],
+    environment: &[(&str, String)],
 ) -> Result<()> {
     let chroot = Chroot::enter(root)?;
     let inside = root.join(BUILD_SCRIPTS_DIR);
@@ -203,7 +203,7 @@ fn interpreter(script: &[u8]) -> Option<String> {
         .map(String::from)
 }
 
-fn run_script(chroot: &Chroot, root: &Path, script: &Script, environment: &[(&str, &str)]) -> Result<()> {
+fn run_script(chroot: &Chroot, root: &Path, script: &Script, environment: &[(&str, String)]) -> Result<()> {
     let path = Path::new("/").join(BUILD_SCRIPTS_DIR).join(&script.path);
     let path = path.to_str().context("the script's name is not UTF-8")?;
     let (program, arguments) = match script.runner {

@@ -128,6 +128,13 @@ impl Source for Oci {
         self.system.date()
     }
 
+    fn date_of(&self, part: Part) -> u32 {
+        match part {
+            Part::Application => self.date(),
+            part => self.system.date_of(part),
+        }
+    }
+
     fn inputs(&self, part: Part) -> String {
         match part {
             Part::Application => {
