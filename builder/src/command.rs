@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpid};
 
 /// Programs that we call, and files that we read, with the Debian package that brings each.
 const PACKAGES: [(&str, &str); 12] = [
@@ -47,6 +47,58 @@ pub fn run_as(name: &str, command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null());
     let output = command.output().map_err(|error| not_started(command, error))?;
     check(name, output)
+}
+
+/// Does what [`run_as`] does, and does not wait for what the program has started and left running: as the first process of
+/// the sandbox, this one ends all of that, and says so. To be called while nothing else runs.
+pub fn run_alone(name: &str, command: &mut Command) -> Result<Output> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| not_started(command, error))?;
+    let (pipes, _) = pipes(&mut child);
+    let status = child.wait().context("waiting for a program")?;
+    if getpid() == Pid::from_raw(1) {
+        let left = left_running();
+        // Those that began meanwhile, too. The call never means this process itself (kill(2)).
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        if !left.is_empty() {
+            eprintln!(
+                "genpack: warning: {name} has left {} running, which was ended: each command runs by itself",
+                left.join(", ")
+            );
+        }
+    }
+    let [stdout, stderr] = pipes.map(|pipe| pipe.join().unwrap_or_default());
+    let output = Output {
+        status,
+        stdout,
+        stderr,
+    };
+    check(name, output)
+}
+
+/// Returns the names of all other processes that have not ended (proc_pid_stat(5)).
+fn left_running() -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let number = entry.file_name().to_string_lossy().parse::<u32>();
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let Some((_, rest)) = stat.split_once('(') else {
+            continue;
+        };
+        let Some((name, fields)) = rest.rsplit_once(')') else {
+            continue;
+        };
+        let has_ended = fields.trim_start().starts_with(['Z', 'X']);
+        if number.is_ok_and(|number| number != std::process::id()) && !has_ended {
+            names.push(name.to_string());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Returns what a program printed that has ended well.

@@ -87,8 +87,10 @@ fn place_of(product: &OsStr, output: &Path) -> PathBuf {
     if product == product::IMAGE {
         return output.to_path_buf();
     }
-    if product == product::QCOW2 || product == product::SYSTEM {
-        return output.with_extension(product);
+    // An image may be called so itself.
+    let other = output.with_extension(product);
+    if (product == product::QCOW2 || product == product::SYSTEM) && other != output {
+        return other;
     }
     let mut name = output.as_os_str().to_os_string();
     name.push(".");
@@ -111,6 +113,12 @@ mod tests {
         assert_eq!(place(product::MANIFEST), "/out/web-kvm.img.manifest.json");
         assert_eq!(place(product::QCOW2), "/out/web-kvm.qcow2");
         assert_eq!(place(product::SYSTEM), "/out/web-kvm.system.img");
+        let disk = Path::new("/out/disk.qcow2");
+        assert_eq!(place_of(product::IMAGE.as_ref(), disk), disk);
+        assert_eq!(
+            place_of(product::QCOW2.as_ref(), disk),
+            Path::new("/out/disk.qcow2.qcow2")
+        );
     }
 
     #[test]

@@ -83,13 +83,15 @@ pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> 
     let program = std::env::current_exe().context("finding this program")?;
     let mut command = unshare();
     command.arg(program).args(arguments).arg(work.path());
+    // What is made must not depend on who makes it: tar, mke2fs and others have options in the environment, too.
+    command
+        .env_clear()
+        .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)))
+        .env("PATH", command::search_path())
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC");
     // mmdebstrap and others put large temporary trees there.
     command.env("TMPDIR", work.path());
-    // What is made must not depend on who makes it.
-    command
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
-        .env_remove("LANGUAGE");
     command.stdin(Stdio::piped());
     let mut child = command.spawn().context("starting unshare (package util-linux)")?;
     let lease = child.stdin.take();
@@ -116,6 +118,26 @@ pub fn run(arguments: &[OsString], work_parent: &Path, mut signals: Signals) -> 
             status.signal().unwrap_or_default()
         ),
     }
+}
+
+/// Whether a variable of the environment holds inside the sandbox.
+fn is_kept(name: &str) -> bool {
+    // Where programs and the cache are, what is asked of genpack, and how it looks.
+    const NAMES: [&str; 8] = [
+        "APT_CONFIG",
+        "HOME",
+        "NO_COLOR",
+        "PATH",
+        "RUST_BACKTRACE",
+        "SOURCE_DATE_EPOCH",
+        "TERM",
+        "XDG_CACHE_HOME",
+    ];
+    // How programs are loaded on this host (ld.so(8)), and with which clock (faketime(1)).
+    const BEGINNINGS: [&str; 4] = ["GENPACK_", "LD_", "FAKETIME", "NO_FAKE_STAT"];
+    NAMES.contains(&name)
+        || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+        || name.to_ascii_lowercase().ends_with("_proxy")
 }
 
 /// Makes the sandbox the same for everybody, and ends it with its parent. To be called first thing inside.
@@ -241,6 +263,22 @@ impl Drop for WorkDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_of_programs_stay_outside() {
+        for name in ["PATH", "GENPACK_MIRROR", "https_proxy", "NO_PROXY", "LD_PRELOAD"] {
+            assert!(is_kept(name), "{name}");
+        }
+        for name in [
+            "TAR_OPTIONS",
+            "MKE2FS_CONFIG",
+            "LANGUAGE",
+            "POSIXLY_CORRECT",
+            "PROXY",
+        ] {
+            assert!(!is_kept(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_new_range_begins_after_all_others() {

@@ -88,7 +88,7 @@ impl Chroot {
         Ok(())
     }
 
-    /// Runs a program of the tree as root, with a small, fixed environment.
+    /// Runs a program of the tree as root, with a small, fixed environment. What it leaves running is ended.
     pub fn run(&self, program: &str, arguments: &[&str], environment: &[(&str, String)]) -> Result<()> {
         self.run_as(&Account::root(), program, arguments, environment)
     }
@@ -118,7 +118,7 @@ impl Chroot {
             .env("LOGNAME", &account.name);
         // Where the tree is tells nobody anything.
         let name = command::shown(Command::new(program).args(arguments));
-        command::run_as(&name, &mut command).map(drop)
+        command::run_alone(&name, &mut command).map(drop)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -76,6 +76,16 @@ pub fn find(folder: &Path) -> Result<Vec<Script>> {
 
 fn script(relative: &Path, path: &Path, user: Option<&str>) -> Result<Script> {
     let metadata = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
+    if let Ok(target) = fs::read_link(path)
+        && (target.is_absolute() || target.components().any(|part| part == Component::ParentDir))
+    {
+        bail!(InputError::plain(format!(
+            "{} is a link to {}, which is not there when scripts run; put a copy in its place, or a link to a script in the same \
+             folder",
+            path.display(),
+            target.display()
+        )));
+    }
     let Some(runner) = Runner::of(path, &metadata) else {
         bail!(InputError::plain(format!(
             "{} can't be run: it is neither executable nor does its name end in .sh or .py; run: chmod +x {}",
@@ -129,13 +139,17 @@ pub fn run(
         merge::merge(folder, &inside)?;
     }
     for script in scripts {
-        // Users of the system run them, too, whatever the modes are where the developer keeps them.
+        // Users of the system run them, too, whatever the modes are where the developer keeps them. What a link leads to is
+        // another script, or a file that is not ours.
         for path in script
             .path
             .ancestors()
             .filter(|path| !path.as_os_str().is_empty())
+            .map(|path| inside.join(path))
         {
-            fs::set_permissions(inside.join(path), fs::Permissions::from_mode(0o755))?;
+            if !fs::symlink_metadata(&path)?.is_symlink() {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+            }
         }
         let name = format!("files/{BUILD_SCRIPTS_DIR}/{}", script.path.display());
         check_runner(&name, script, &inside, root)?;
@@ -266,6 +280,25 @@ mod tests {
             ]
         );
         assert!(find(&dir.path().join("nowhere")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn scripts_lie_in_their_folder() {
+        let dir = folder(&[("10-a.sh", 0o644)]);
+        let link = |to: &str| {
+            let place = dir.path().join("20-b.sh");
+            let _ = fs::remove_file(&place);
+            std::os::unix::fs::symlink(to, place).unwrap();
+            find(dir.path())
+        };
+        assert_eq!(link("10-a.sh").unwrap().len(), 2);
+        let elsewhere = folder(&[("c.sh", 0o644)]);
+        let file = elsewhere.path().join("c.sh");
+        let up = format!("../{}/c.sh", elsewhere.path().file_name().unwrap().display());
+        for target in [file.to_str().unwrap(), &up] {
+            let said = link(target).unwrap_err().to_string();
+            assert!(said.contains("which is not there when scripts run"), "{said}");
+        }
     }
 
     #[test]
