@@ -1,4 +1,4 @@
-//! Finds libsquashfs and links it statically, so that the builder needs no `libsquashfs1` where it runs.
+//! Finds libsquashfs and links it statically, so that an image does not depend on the libraries where it is built.
 
 use std::process::ExitCode;
 
@@ -35,12 +35,8 @@ fn link() -> Result<(), pkg_config::Error> {
     for path in &library.link_paths {
         println!("cargo:rustc-link-search=native={}", path.display());
     }
-    // Only libsquashfs itself is static: its compressors are on every Debian system, they get security
-    // updates there, and other crates of the builder (zstd, liblzma) link the same shared ones.
-    for name in &library.libs {
-        let kind = if name == "squashfs" { "static" } else { "dylib" };
-        println!("cargo:rustc-link-lib={kind}={name}");
-    }
+    // Its compressors come from crates: other versions of them make other bytes of the same files.
+    println!("cargo:rustc-link-lib=static=squashfs");
     for path in &library.include_paths {
         println!("cargo:include={}", path.display());
     }

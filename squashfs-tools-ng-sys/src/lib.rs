@@ -11,6 +11,12 @@
 
 #![allow(non_camel_case_types)]
 
+// The compressors that the library calls.
+use liblzma_sys as _;
+use libz_sys as _;
+use lz4_sys as _;
+use zstd_sys as _;
+
 use std::ffi::{c_char, c_int, c_void};
 
 /// Declares types that are only ever seen behind a pointer.

@@ -25,17 +25,18 @@ pub struct Keys {
     pub image: String,
     /// The moment that the image stands for, in seconds since 1970.
     pub epoch: u32,
+    /// This program. While genpack is being worked on, its version says too little.
+    pub program: String,
     /// What the names are made of: a line for each input.
     made_of: String,
 }
 
 /// Returns the name of the store of an image's compressed blocks, with what all stores that may be used together begin with in
 /// front.
-pub fn blocks(request: &Request) -> (String, String) {
-    let format = format!(
-        "{}-",
-        &short(&format!("{:?}", request.blueprint.compression.value()))[..8]
-    );
+pub fn blocks(request: &Request, keys: &Keys) -> (String, String) {
+    let compression = request.blueprint.compression.value();
+    // What compresses is part of the program.
+    let format = format!("{}-", &short(&format!("{compression:?} {}", keys.program))[..8]);
     let name = format!(
         "{format}{}",
         short(&format!(
@@ -70,9 +71,8 @@ impl Keys {
         let layer = layer.name();
         let mut image = Inputs::default();
         image.add("genpack", &env!("CARGO_PKG_VERSION"))?;
-        // While genpack is being worked on, its version says too little.
-        let program = std::env::current_exe().context("finding this program")?;
-        image.add("the program genpack", &of_file(&program)?)?;
+        let program = of_file(&std::env::current_exe().context("finding this program")?)?;
+        image.add("the program genpack", &program)?;
         image.add("layer", &layer)?;
         image.add("kernel", &parts.key(Part::Kernel))?;
         image.add("tools", &parts.key(Part::Tools))?;
@@ -87,6 +87,7 @@ impl Keys {
             layer,
             image: image.name(),
             epoch,
+            program,
             made_of,
         })
     }

@@ -11,7 +11,7 @@ use genpack_spec::layout;
 use genpack_spec::layout::card::INITRAMFS;
 
 use super::Request;
-use super::keys::{self, Inputs};
+use super::keys::{self, Inputs, Keys};
 use super::parts::Parts;
 use crate::blueprint::InputError;
 use crate::cache::Kind;
@@ -33,10 +33,10 @@ const INDEX: &str = "index";
 pub fn install(
     request: &Request,
     parts: &Parts,
+    keys: &Keys,
     kernel: &KernelFiles,
     tools: &Tools,
     root: &Path,
-    epoch: u32,
     stage: &Stage,
 ) -> Result<PathBuf> {
     let modules = root.join(MODULES).join(&kernel.info.release);
@@ -56,7 +56,7 @@ pub fn install(
     let make = |output: &Path| -> Result<()> {
         index(tools, root, &kernel.info.release)?;
         let modules = initramfs::collect(&modules, &wanted)?;
-        initramfs::write(output, &init, &modules, epoch)
+        initramfs::write(output, &init, &modules, keys.epoch)
     };
     let output = kernel.vmlinuz.with_file_name(INITRAMFS);
     if has_own {
@@ -69,7 +69,8 @@ pub fn install(
     inputs.add("tools", &parts.key(Part::Tools))?;
     inputs.add("init", &keys::of_file(&init)?)?;
     inputs.add("modules", &(&wanted.required, &wanted.optional))?;
-    inputs.add("epoch", &epoch)?;
+    inputs.add("epoch", &keys.epoch)?;
+    inputs.add("program", &keys.program)?;
     for folder in DEPMOD_FOLDERS {
         inputs.add(folder, &keys::of_folder(&root.join(folder))?)?;
     }

@@ -137,14 +137,14 @@ pub fn run(request: &Request, place: &Workplace, products: &Path) -> Result<()> 
         Ok((facts, contents))
     })?;
     let initramfs = progress.stage(next(), |stage| {
-        modules::install(request, &parts, &kernel, &tools, &root, epoch, stage)
+        modules::install(request, &parts, &keys, &kernel, &tools, &root, stage)
     })?;
     let system = place.files().join(SYSTEM_IMG);
     progress.stage(next(), |stage| {
         add_kernel(&kernel, &initramfs, &root)?;
         describe(request, &root, &kernel, &info, &mut contents, products)?;
         tree::settle_times(&root, begun, epoch)?;
-        pack(request, &root, epoch, &system, stage).map_err(|error| {
+        pack(request, &keys, &root, &system, stage).map_err(|error| {
             too_large::explain(
                 error,
                 &request.blueprint.compression.to_string(),
@@ -258,15 +258,15 @@ fn add_kernel(kernel: &KernelFiles, initramfs: &Path, root: &Path) -> Result<()>
     Ok(())
 }
 
-fn pack(request: &Request, root: &Path, epoch: u32, output: &Path, stage: &Stage) -> Result<()> {
+fn pack(request: &Request, keys: &Keys, root: &Path, output: &Path, stage: &Stage) -> Result<()> {
     let draft = request.cache.draft()?;
     let store = draft.path().join("blocks");
     // Blocks of one compression do not serve another.
-    let (format, name) = keys::blocks(request);
+    let (format, name) = keys::blocks(request, keys);
     let blocks = Arc::new(Blocks::open(&earlier_blocks(request, &format), &store)?);
     let options = squashfs::Options {
         compression: request.blueprint.compression.value(),
-        epoch,
+        epoch: keys.epoch,
         // The earliest moment at which anyone can know: how well the system compresses shows only now.
         limit: LARGEST_FILE,
         exclude: ["dev/*", "proc/*", "run/*", "sys/*", "tmp/*"]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use genpack_tests::genpack;
 
-use crate::site::{Running, Site, quick, shared_cache, tiny_image};
+use crate::site::{Lacks, Running, Site, quick, shared_cache, tiny_image};
 
 /// Builds `site` where no network is.
 fn without_network(site: &Site) -> Running {
@@ -59,6 +59,48 @@ fn a_file_of_the_developer_touches_no_packages() {
     let numbers: Vec<u32> = blocks.split(' ').filter_map(|word| word.parse().ok()).collect();
     assert!(numbers[0] > 5 * numbers[1], "{blocks}");
     assert!(fs::read(site.image()).unwrap() != fs::read(tiny_image()).unwrap());
+}
+
+#[test]
+fn an_image_is_the_same_whatever_the_cache_had() {
+    // As few files as in life have the moment of the image.
+    let build = |site: &Site| {
+        let mut build = site.build();
+        build.env_remove("SOURCE_DATE_EPOCH");
+        Running::start(build).finish()
+    };
+    let site = Site::of_tiny(Lacks::Nothing);
+    let first = build(&site);
+    first.assert(0, &["make the initramfs"]);
+    assert!(
+        !first
+            .stderr
+            .contains("from the cache\n[5/7] make the initramfs: done"),
+        "{}",
+        first.stderr
+    );
+    let image = fs::read(site.image()).unwrap();
+    fs::remove_dir_all(site.path("cache/genpack/images")).unwrap();
+    let second = build(&site);
+    second.assert(0, &["      from the cache\n[5/7] make the initramfs: done"]);
+    assert!(fs::read(site.image()).unwrap() == image);
+}
+
+#[test]
+fn an_image_of_files_that_change_meanwhile_is_given_up() {
+    let site = built(&quick());
+    fs::write(site.image(), "the image of yesterday").unwrap();
+    site.be_unlike_any();
+    let mut build = Running::start(site.build());
+    build.await_stage("fetch what is not here yet");
+    site.be_unlike_any();
+    build.finish().assert(
+        1,
+        &["was changed while it was being built: files/; run genpack build again"],
+    );
+    let image = fs::read_to_string(site.image()).unwrap();
+    assert_eq!(image, "the image of yesterday");
+    site.assert_clean();
 }
 
 #[test]

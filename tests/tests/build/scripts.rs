@@ -6,7 +6,7 @@ use std::process::Command;
 
 use genpack_tests::genpack;
 
-use crate::site::{Running, Site, shared_cache, tiny, tiny_image};
+use crate::site::{EPOCH, Running, Site, shared_cache, tiny, tiny_image};
 
 fn script(site: &Site, name: &str, text: &str) {
     let path = site.path("blueprint/files/build.d").join(name);
@@ -38,7 +38,7 @@ fn scripts_run_in_order_as_whom_they_are_for_and_leave_only_what_they_made() {
     let site = Site::new(&tiny(
         "compression: 'zstd:1', buildtime_packages: ['rsync'], users: ['op'],\n\
          variants: { small: {} }, default_variant: 'small',\n\
-         setup_commands: ['test ! -e /build.d', 'echo commands >> /etc/order']",
+         setup_commands: ['test ! -e /build.d', 'sleep 9000 &', 'echo commands >> /etc/order']",
     ));
     script(
         &site,
@@ -57,13 +57,23 @@ fn scripts_run_in_order_as_whom_they_are_for_and_leave_only_what_they_made() {
     );
     fs::create_dir_all(site.path("blueprint/files/etc")).unwrap();
     fs::write(site.path("blueprint/files/etc/fping-gone"), "").unwrap();
-    Running::start(site.build()).finish().assert(0, &["3 scripts"]);
+    Running::start(site.build()).finish().assert(
+        0,
+        &[
+            "3 scripts",
+            "'sleep 9000 &' has left sleep running, which was ended",
+        ],
+    );
     let text = looking_into(&site.image(), &site.path("tmp"));
     assert_eq!(
         text("etc/order").unwrap(),
         "rsync\nsecond tiny small kvm x86_64\ncommands\n"
     );
     assert_eq!(text("home/op/who").unwrap(), "op\n/home/op\n/\n");
+    // The day of the password is not today's.
+    let day = format!("\nop:!:{}:", EPOCH.parse::<u64>().unwrap() / 86400);
+    let shadow = text("etc/shadow").unwrap();
+    assert!(shadow.contains(&day), "{shadow}");
     for absent in [
         "usr/bin/rsync",
         "build.d/10-first.sh",

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// For a whole build without a cache, on a machine that does something else at the same time.
 pub const DEADLINE: Duration = Duration::from_secs(400);
 /// The moment that all images stand for, so that equal ones can be seen to be equal.
-const EPOCH: &str = "1767225600";
+pub const EPOCH: &str = "1767225600";
 /// What is at the output's place before a build.
 const PREVIOUS: &str = "the image of yesterday";
 
