@@ -107,6 +107,15 @@ impl Problem {
         problems.into_iter().map(|problem| problem.of(source)).collect()
     }
 
+    /// Adds problems to others, each of which is told once.
+    pub fn add(problems: &mut Vec<Problem>, more: impl IntoIterator<Item = Problem>) {
+        for problem in more {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+
     /// Whether no file is to blame.
     pub fn is_plain(&self) -> bool {
         self.source.is_none()
@@ -227,6 +236,17 @@ impl InputError {
         match problems.is_empty() {
             true => Ok(value),
             false => Err(InputError(problems)),
+        }
+    }
+
+    /// Returns the value of `outcome` when there are no further problems, and else all that there are.
+    pub fn together<T>(outcome: Result<T, InputError>, further: Vec<Problem>) -> Result<T, InputError> {
+        match outcome {
+            Ok(value) => InputError::unless_none(further, value),
+            Err(mut mistakes) => {
+                mistakes.0.extend(further);
+                Err(mistakes)
+            }
         }
     }
 
