@@ -25,6 +25,15 @@ const LINKS: [&str; 3] = [".wants", ".requires", ".upholds"];
 /// Kinds of unit that start the service of their own name.
 const TRIGGERS: [&str; 3] = ["path", "socket", "timer"];
 
+/// What systemd starts by itself, and with its systemd-rc-local-generator(8).
+const BY_SYSTEMD: [&str; 2] = ["default.target", "rc-local.service"];
+/// Folders of udev's rules (udev(7)), which start units when a device appears (systemd.device(5), `SYSTEMD_WANTS`).
+const RULE_FOLDERS: [&str; 3] = [
+    "etc/udev/rules.d",
+    "usr/local/lib/udev/rules.d",
+    "usr/lib/udev/rules.d",
+];
+
 /// Why a unit can't be enabled, or why that has no effect.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -71,13 +80,16 @@ pub fn inert(root: &Path, unit: &str) -> Option<Flaw> {
     (!works).then(|| Flaw::Inert(triggers.into_iter().next()))
 }
 
-/// Returns the names of all units that another one starts, by a link or by its own settings.
+/// Returns the names of all units that another one starts, by a link or by its own settings, or that udev or systemd starts.
 fn started(root: &Path) -> BTreeSet<String> {
-    let mut started = BTreeSet::new();
-    let folders = UNIT_FOLDERS
-        .iter()
-        .flat_map(|folder| fs::read_dir(root.join(folder)));
-    for entry in folders.flatten().flatten() {
+    let mut started = BTreeSet::from(BY_SYSTEMD.map(String::from));
+    for rule in entries(root, &RULE_FOLDERS) {
+        let text = fs::read_to_string(rule.path()).unwrap_or_default();
+        let wants = text.split("SYSTEMD_WANTS}").skip(1);
+        let values = wants.filter_map(|rest| rest.split('"').nth(1));
+        started.extend(values.flat_map(|value| value.split_whitespace().map(String::from)));
+    }
+    for entry in entries(root, &UNIT_FOLDERS) {
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
@@ -95,6 +107,11 @@ fn started(root: &Path) -> BTreeSet<String> {
         }
     }
     started
+}
+
+fn entries(root: &Path, folders: &[&str]) -> Vec<fs::DirEntry> {
+    let folders = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)));
+    folders.flatten().flatten().collect()
 }
 
 /// Returns the values of these settings; an empty one says nothing.
@@ -214,6 +231,12 @@ mod tests {
                 "main.service",
                 "[Unit]\nWants=other.service \\\n  worker@1.service\n",
             ),
+            ("rc-local.service", bare),
+            ("usb.service", bare),
+            (
+                "../../udev/rules.d/39.rules",
+                "ENV{SYSTEMD_WANTS}+=\"x.service usb.service\"\n",
+            ),
             ("bus.service", "[Service]\nType=dbus\nBusName=org.example\n"),
             ("clean.service", bare),
             ("clean.timer", "[Timer]\n[Install]\nWantedBy=timers.target\n"),
@@ -233,6 +256,8 @@ mod tests {
             ("bus.service", None),
             ("daily.service", None),
             ("generated.service", None),
+            ("rc-local.service", None),
+            ("usb.service", None),
         ] {
             assert_eq!(inert(root.path(), unit), flaw, "{unit}");
         }
