@@ -39,12 +39,12 @@ pub struct Problem {
     about: Option<Mention>,
 }
 
-/// Something that a list names.
+/// Something that a field names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mention {
     /// The fields that may name it.
     pub fields: &'static [&'static str],
-    /// A text in the list, or the `name` of an object in it.
+    /// The text of the field or in its list, the `name` of an object in the list, or a name in the field's object.
     pub name: String,
 }
 

@@ -82,7 +82,10 @@ pub fn check(folder: &Path, profile: Option<&str>, profiles: &Path) -> Findings 
         Ok((file, mistakes)) => {
             found.file = Some(file.path().to_path_buf());
             found.warnings.extend(file.warnings().iter().cloned());
-            blueprints = all(&file, mistakes.is_empty(), &mut found);
+            // What is left of a wrong one would bring about mistakes and warnings that are none.
+            if mistakes.is_empty() {
+                blueprints = all(&file, &mut found);
+            }
             found.mistakes.extend(mistakes);
             needed.extend(file.profiles());
             Some(file)
@@ -122,16 +125,14 @@ pub fn missing_base(folder: &Path, base: &Base) -> Option<Problem> {
     Some(Problem::about(&["base"], &base.to_string(), label))
 }
 
-/// Returns the blueprint for each architecture and each variant that can be built; of one with mistakes, those that can
-/// be read all the same.
-fn all(file: &BlueprintFile, is_right: bool, found: &mut Findings) -> Vec<Blueprint> {
+/// Returns the blueprint for each architecture and each variant that can be built.
+fn all(file: &BlueprintFile, found: &mut Findings) -> Vec<Blueprint> {
     let mut blueprints = Vec::new();
     for variant in file.buildable() {
         for arch in ARCHITECTURES {
             match file.resolve_exactly(arch, variant) {
                 Ok(blueprint) => blueprints.push(blueprint),
-                Err(error) if is_right => Problem::add(&mut found.mistakes, problems_of(error)),
-                Err(_) => {}
+                Err(error) => Problem::add(&mut found.mistakes, problems_of(error)),
             }
         }
     }

@@ -151,7 +151,9 @@ fn no_mistake_brings_about_another() {
         ("[]", 1),
     ] {
         let site = Site::new(blueprint);
+        site.write("blueprint/files/build.d/A/1.sh", "");
         let found = site.check(None);
+        assert!(found.warnings.is_empty(), "{blueprint}\n{:#?}", found.warnings);
         assert_eq!(found.mistakes.len(), count, "{blueprint}\n{:#?}", found.mistakes);
     }
 }

@@ -30,11 +30,13 @@ pub fn enable_services(root: &Path, profile: &[UnitName], blueprint: &[UnitName]
         // It does not enable links.
         let real = aliases.get(unit).map_or(unit, String::as_str);
         if let Some(flaw) = starts::refusal(root, real) {
-            mistakes.push(flawed(unit, &flaw));
+            Problem::add(&mut mistakes, [flawed(unit, &flaw)]);
             continue;
         }
         match chroot.run("systemctl", &["enable", real], &[]) {
-            Err(error) if is_unknown(&error) => mistakes.push(missing(unit, &units::files(root))),
+            Err(error) if is_unknown(&error) => {
+                Problem::add(&mut mistakes, [missing(unit, &units::files(root))]);
+            }
             outcome => {
                 outcome.with_context(|| format!("enabling {unit}, which services: names"))?;
                 enabled.push((unit, real));
@@ -43,7 +45,7 @@ pub fn enable_services(root: &Path, profile: &[UnitName], blueprint: &[UnitName]
     }
     // Only now, because one of them may start another.
     let inert = |(unit, real): (&str, &str)| Some(flawed(unit, &starts::inert(root, real)?));
-    mistakes.extend(enabled.into_iter().filter_map(inert));
+    Problem::add(&mut mistakes, enabled.into_iter().filter_map(inert));
     Ok(InputError::unless_none(mistakes, ())?)
 }
 
