@@ -1,13 +1,13 @@
 //! The command line.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::blueprint::{self, InputError, Problem};
-use crate::{build, cache, check, config, diff, inspect, scaffold, vm};
+use crate::{build, cache, check, config, diff, inspect, print, scaffold, vm};
 
 /// Exit status for mistakes in the developer's input, as for a wrong command line.
 pub const INPUT_MISTAKE: u8 = 2;
@@ -88,12 +88,8 @@ fn schema(profile: bool) -> Result<ExitCode> {
         true => blueprint::profile_schema(),
         false => blueprint::blueprint_schema(),
     };
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{schema:#}") {
-        // Whoever stops reading has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
-    }
+    print::answer(&format!("{schema:#}\n"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints warnings to standard error.
@@ -101,7 +97,7 @@ pub fn warn(warnings: &[Problem]) {
     let colours = std::io::stderr().is_terminal();
     for warning in warnings {
         let text = warning.render_warning(colours);
-        eprintln!("genpack: warning: {}", text.trim());
+        print::remark(&format!("genpack: warning: {}", text.trim()));
     }
 }
 
@@ -109,10 +105,10 @@ pub fn warn(warnings: &[Problem]) {
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(mistake) = error.chain().find_map(|cause| cause.downcast_ref::<InputError>()) {
         let text = mistake.render(std::io::stderr().is_terminal());
-        eprintln!("genpack: error: {}", text.trim());
+        print::remark(&format!("genpack: error: {}", text.trim()));
         return ExitCode::from(INPUT_MISTAKE);
     }
     let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-    eprintln!("genpack: error: {}", causes.join(":\n  "));
+    print::remark(&format!("genpack: error: {}", causes.join(":\n  ")));
     ExitCode::FAILURE
 }

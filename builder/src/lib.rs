@@ -18,6 +18,7 @@ pub mod install_dirs;
 pub mod limit;
 pub mod lock;
 pub mod packages;
+pub mod print;
 pub mod progress;
 pub mod room;
 pub mod sandbox;

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::blueprint::{self, ArtifactName, BLUEPRINT_FILE, FILES_DIR, InputError, PLAIN_JSON_FILE};
+use crate::build::product;
+use crate::print;
 
 /// Where the blueprint goes, and what it is called.
 #[derive(Args)]
@@ -21,13 +23,26 @@ pub struct InitArguments {
     name: Option<String>,
 }
 
-/// What builds leave behind.
-const GIT_IGNORE: &str = "*.img\n*.qcow2\n*.manifest.json\n.genpack-*/\n";
+/// Where a repository says what it does not keep. One that is there already is the developer's own.
+const GIT_IGNORE: &str = ".gitignore";
+
+/// Returns patterns for what builds leave in the blueprint's folder, and in no other: a file of `files/` may have any name.
+fn ignored() -> String {
+    let outputs = [
+        "img",
+        product::QCOW2,
+        product::MANIFEST,
+        product::CYCLONEDX,
+        product::SPDX,
+    ];
+    let outputs = outputs.map(|ending| format!("/*.{ending}\n"));
+    outputs.concat() + "/.genpack-*/\n"
+}
 
 /// Runs the command, and prints what it made.
 pub fn run(arguments: &InitArguments) -> Result<ExitCode> {
     for path in make(&arguments.folder, arguments.name.as_deref())? {
-        println!("{}", path.display());
+        print::answer(&format!("{}\n", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -49,12 +64,12 @@ fn make(folder: &Path, name: Option<&str>) -> Result<Vec<PathBuf>> {
                 "This is {name}. What is in {FILES_DIR}/ of the blueprint is copied to / of the system.\n"
             ),
         ),
-        (PathBuf::from(".gitignore"), GIT_IGNORE.to_string()),
     ];
+    let is_there = |path: &Path| fs::symlink_metadata(folder.join(path)).is_ok();
     let refused = files.iter().map(|(path, _)| path.as_path());
     let there: Vec<_> = refused
         .chain([Path::new(PLAIN_JSON_FILE)])
-        .filter(|path| fs::symlink_metadata(folder.join(path)).is_ok())
+        .filter(|path| is_there(path))
         .map(|path| path.display().to_string())
         .collect();
     if !there.is_empty() {
@@ -64,8 +79,10 @@ fn make(folder: &Path, name: Option<&str>) -> Result<Vec<PathBuf>> {
             there.join(", ")
         )));
     }
+    let git_ignore = PathBuf::from(GIT_IGNORE);
+    let git_ignore = (!is_there(&git_ignore)).then(|| (git_ignore, ignored()));
     let mut made = Vec::new();
-    for (path, text) in files {
+    for (path, text) in files.into_iter().chain(git_ignore) {
         let path = folder.join(path);
         if let Err(error) = write_new(&path, &text) {
             made.iter().for_each(|path| drop(fs::remove_file(path)));
@@ -124,12 +141,39 @@ mod tests {
     #[test]
     fn nothing_is_overwritten() {
         let dir = tempfile::tempdir().unwrap();
-        for name in [".gitignore", "genpack.json"] {
+        for name in ["README.md", "genpack.json"] {
             fs::write(dir.path().join(name), "mine").unwrap();
         }
         let error = make(dir.path(), Some("web")).unwrap_err().to_string();
-        assert!(error.contains("already has .gitignore, genpack.json,"), "{error}");
+        assert!(error.contains("already has genpack.json,"), "{error}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_repository_keeps_its_own_list_of_what_it_does_not_keep() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".gitignore", "README.md", "LICENSE"] {
+            fs::write(dir.path().join(name), "mine").unwrap();
+        }
+        fs::create_dir(dir.path().join(".git")).unwrap();
+        assert_eq!(make(dir.path(), Some("web")).unwrap().len(), 2);
+        let kept = fs::read_to_string(dir.path().join(GIT_IGNORE)).unwrap();
+        assert_eq!(kept, "mine");
+    }
+
+    #[test]
+    fn all_outputs_are_ignored_and_nothing_in_other_folders() {
+        let ignored = ignored();
+        let endings: Vec<_> = ignored
+            .lines()
+            .filter_map(|line| line.strip_prefix("/*"))
+            .collect();
+        for product in product::ALL.iter().filter(|product| **product != product::IMAGE) {
+            let name = format!("web-kvm.img.{product}");
+            assert!(endings.iter().any(|ending| name.ends_with(ending)), "{name}");
+        }
+        assert!(endings.contains(&".img"));
+        assert!(ignored.lines().all(|line| line.starts_with('/')), "{ignored}");
     }
 
     #[test]

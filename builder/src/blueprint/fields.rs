@@ -52,7 +52,9 @@ const GENTOO_ONLY: &[(&str, &str)] = &[
     ("accept_keywords", PORTAGE),
     ("binpkg_exclude", PORTAGE),
     ("binpkg_excludes", PORTAGE),
+    ("buildtime_packages_first", PORTAGE),
     ("circulardep_breaker", PORTAGE),
+    ("devel", PORTAGE),
     ("env", PORTAGE),
     ("independent_binpkgs", PORTAGE),
     ("license", PORTAGE),
@@ -96,10 +98,15 @@ fn unit(text: &str) -> Result<(), String> {
 }
 
 static LINE: TextRule = TextRule {
-    pattern: r"\S",
-    check: |text| match text.trim().is_empty() || text.contains('\0') {
-        true => Err("this says nothing".into()),
-        false => Ok(()),
+    pattern: r"^[^\x00]*[^\s\x00][^\x00]*$",
+    check: |text| {
+        if text.contains('\0') {
+            return Err("a command or parameter can't hold a NUL character".into());
+        }
+        match text.trim().is_empty() {
+            true => Err("this says nothing".into()),
+            false => Ok(()),
+        }
     },
 };
 static LINE_ITEM: Shape = Shape::Text(&LINE);
@@ -242,7 +249,7 @@ static FIELDS: [Field; 22] = [
     Field::new(
         "setup_commands",
         LINES,
-        "Shell commands that run inside the system, as root, when everything else is in place.",
+        "Shell commands that run inside the system, as root, after files/ and scripts, before services are enabled.",
     )
     .default("empty")
     .sample("[\"chmod 700 /srv\"]"),

@@ -8,18 +8,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use super::accounts::contradictions;
-use super::base::too_much;
-use super::fields::{ARCHITECTURES, BLUEPRINT};
-use super::judge::{head, judge, nearest};
+use super::base::Base;
+use super::fields::ARCHITECTURES;
+use super::judge::{head, nearest};
 use super::merge::merge;
 use super::node::{Entry, Node, Value};
-use super::packages::join_packages;
 use super::problems::{InputError, Mention, Problem, Source};
-use super::shape::Shape;
 use super::syntax;
-use super::types::{ArtifactName, PackageName};
-use super::value::{Blueprint, DEFAULT_PROFILE};
+use super::value::{Blueprint, DEFAULT_PROFILE, dedupe};
 use crate::hash;
 
 /// The blueprint's file name inside its folder.
@@ -43,10 +39,19 @@ impl BlueprintFile {
     /// # Errors
     /// [`InputError`] with every mistake in it, or because there is none or it can't be read.
     pub fn load(folder: &Path) -> Result<BlueprintFile> {
+        let (file, mistakes) = BlueprintFile::load_with_mistakes(folder)?;
+        Ok(InputError::unless_none(mistakes, file)?)
+    }
+
+    /// Does what [`BlueprintFile::load`] does, and returns every mistake with what is left of the file without those.
+    ///
+    /// # Errors
+    /// [`InputError`] when nothing is left, because there is no blueprint, or it can't be read or is not JSON5.
+    pub(crate) fn load_with_mistakes(folder: &Path) -> Result<(BlueprintFile, Vec<Problem>)> {
         let path = find(folder)?;
         let text = fs::read_to_string(&path)
             .map_err(|error| InputError::plain(format!("{} can't be read: {error}", path.display())))?;
-        Ok(BlueprintFile::parse(&path, text, &name_of(folder))?)
+        Ok(BlueprintFile::examine(&path, text, &name_of(folder))?)
     }
 
     /// Reads a blueprint from its text. `path` is what mistakes name, and `folder_name` its name when it has none.
@@ -54,6 +59,15 @@ impl BlueprintFile {
     /// # Errors
     /// [`InputError`] with every mistake in it.
     pub fn parse(path: &Path, text: String, folder_name: &str) -> Result<BlueprintFile, InputError> {
+        let (file, mistakes) = BlueprintFile::examine(path, text, folder_name)?;
+        InputError::unless_none(mistakes, file)
+    }
+
+    fn examine(
+        path: &Path,
+        text: String,
+        folder_name: &str,
+    ) -> Result<(BlueprintFile, Vec<Problem>), InputError> {
         let source = Source::new(path, text);
         if source.text.trim().is_empty() {
             let message = format!("{} is empty; it begins with {{ and ends with }}", source.name);
@@ -67,13 +81,12 @@ impl BlueprintFile {
             folder_name: folder_name.to_string(),
             warnings: Vec::new(),
         };
-        let mut problems = judge(&file.tree, Shape::Object(&BLUEPRINT));
-        if problems.is_empty() {
-            problems = file.check();
+        let mistakes = Problem::all_of(file.find_mistakes(), &file.source);
+        match mistakes.is_empty() {
+            true => file.warnings = file.find_warnings(),
+            false => file.tree = file.sound_tree(),
         }
-        InputError::unless_none(Problem::all_of(problems, &file.source), ())?;
-        file.warnings = file.find_warnings();
-        Ok(file)
+        Ok((file, mistakes))
     }
 
     /// Returns the path of the file.
@@ -131,45 +144,52 @@ impl BlueprintFile {
     /// Returns every variant that can be built. The base alone is one unless there is a default variant, which stands for
     /// it.
     pub(crate) fn buildable(&self) -> Vec<Option<&str>> {
-        let base = self.default_variant().is_none().then_some(None);
-        base.into_iter()
-            .chain(self.variants().into_iter().map(Some))
-            .collect()
+        let variants = self.variants();
+        // Without variants, the default is a mistake.
+        let base = self.tree.field("default_variant").is_none() || variants.is_empty();
+        let base = base.then_some(None).into_iter();
+        base.chain(variants.into_iter().map(Some)).collect()
     }
 
-    /// Returns the names of the profiles that something can be built for, with the place where each is named first.
-    pub(crate) fn profiles(&self) -> Vec<(String, Option<Range<usize>>)> {
-        let mut found: Vec<(String, Option<Range<usize>>)> = Vec::new();
-        for merged in self.all_merged() {
-            let node = merged.field("profile");
-            let name = node.and_then(Node::text).unwrap_or(DEFAULT_PROFILE);
-            if !found.iter().any(|(other, _)| other == name) {
-                found.push((name.to_string(), node.map(|node| node.place.clone())));
-            }
-        }
-        found
+    /// Returns the names of the profiles that something can be built for.
+    pub(crate) fn profiles(&self) -> Vec<String> {
+        let of = |merged: &Node| {
+            let named = merged.field("profile").and_then(Node::text);
+            named.unwrap_or(DEFAULT_PROFILE).to_string()
+        };
+        distinct(self.all_merged().iter().map(of))
     }
 
-    /// Returns a problem that is not in a file as one at a place of this one.
-    pub(crate) fn blame(&self, problem: Problem, place: Option<&Range<usize>>) -> Problem {
-        match place {
-            Some(place) if problem.is_plain() => problem.moved(place.clone()).of(&self.source),
-            _ => problem,
-        }
+    /// Returns what something can be built from.
+    pub(crate) fn bases(&self) -> Vec<Base> {
+        let bases = self.all_merged();
+        distinct(
+            bases
+                .iter()
+                .filter_map(|merged| merged.field("base")?.read().ok()),
+        )
     }
 
     /// Gives mistakes that were found while an image was built, and that are about something in this file, their places.
     /// Other errors stay as they are.
     pub fn locate(&self, error: anyhow::Error, arch: &str, variant: Option<&str>) -> anyhow::Error {
-        let merged = self.merged(arch, variant.and_then(|name| self.variant(name).ok()));
-        let located = |mistake: Problem| {
-            let mention = mistake.mention();
-            let place = mention.and_then(|mention| find_mention(&merged, mention));
-            self.blame(mistake, place.as_ref())
-        };
+        let merged = [self.merged(arch, variant.and_then(|name| self.variant(name).ok()))];
         match error.downcast::<InputError>() {
-            Ok(mistakes) => mistakes.map(located).into(),
+            Ok(mistakes) => mistakes.map(|mistake| self.located(mistake, &merged)).into(),
             Err(other) => other,
+        }
+    }
+
+    /// Gives a mistake that is about something in this file, for whatever architecture and variant, its place.
+    pub(crate) fn locate_anywhere(&self, mistake: Problem) -> Problem {
+        self.located(mistake, &self.all_merged())
+    }
+
+    fn located(&self, mistake: Problem, merged: &[Node]) -> Problem {
+        let find = |mention| merged.iter().find_map(|merged| find_mention(merged, mention));
+        match mistake.mention().and_then(find) {
+            Some(place) if mistake.is_plain() => mistake.moved(place).of(&self.source),
+            _ => mistake,
         }
     }
 
@@ -225,74 +245,6 @@ impl BlueprintFile {
         let for_arch = |arch| forms.iter().map(move |form| self.merged(arch, *form));
         ARCHITECTURES.into_iter().flat_map(for_arch).collect()
     }
-
-    /// Looks for mistakes that only show when parts come together.
-    fn check(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if let Some(node) = self.tree.field("default_variant")
-            && let Err(unknown) = self.variant(node.text().unwrap_or_default())
-        {
-            let why = unknown.into_problems();
-            problems.extend(why.iter().map(|why| why.clone().moved(node.place.clone())));
-        }
-        for merged in self.all_merged() {
-            let mut found = judge(&merged, Shape::Object(&BLUEPRINT));
-            found.extend(contradictions(&merged));
-            found.extend(too_much(&merged));
-            if found.is_empty() {
-                found = unreadable(&merged);
-            }
-            for problem in found {
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
-            }
-        }
-        if let Some(why) = self.unusable_folder_name() {
-            problems.retain(|problem| problem.label() != why);
-            problems.push(
-                Problem::at(head(&self.tree), "missing field \"name\"")
-                    .with_help(format!("the folder's name can't stand in for it: {why}")),
-            );
-        }
-        problems
-    }
-
-    /// Whether something that can be built has no name of its own.
-    fn lacks_name(&self) -> bool {
-        let named = |form: Option<&Node>| form.and_then(|form| form.field("name")).is_some();
-        self.tree.field("name").is_none() && !self.forms().into_iter().all(named)
-    }
-
-    fn unusable_folder_name(&self) -> Option<String> {
-        let parsed = self.folder_name.parse::<ArtifactName>();
-        parsed.err().filter(|_| self.lacks_name())
-    }
-
-    fn find_warnings(&self) -> Vec<Problem> {
-        let mut warnings = Vec::new();
-        if self.lacks_name() {
-            let label = format!("no name; the folder's is taken: {}", self.folder_name);
-            let help = format!(
-                "write name: {:?}, so that it stays when the folder is called otherwise",
-                self.folder_name
-            );
-            warnings.push(
-                Problem::at(head(&self.tree), label)
-                    .with_help(help)
-                    .of(&self.source),
-            );
-        }
-        for merged in self.all_merged() {
-            for warning in in_the_image_anyway(&merged) {
-                let warning = warning.of(&self.source);
-                if !warnings.contains(&warning) {
-                    warnings.push(warning);
-                }
-            }
-        }
-        warnings
-    }
 }
 
 /// Returns where the fields that hold name something.
@@ -302,52 +254,25 @@ fn find_mention(merged: &Node, mention: &Mention) -> Option<Range<usize>> {
         // A unit without a suffix is a service.
         name.is_some_and(|name| name == mention.name || Some(name) == mention.name.strip_suffix(".service"))
     };
-    let mut lists = mention.fields.iter().filter_map(|field| merged.field(field));
-    let node = lists.find_map(|list| list.items().iter().find(is_meant))?;
-    Some(head(node.field("name").unwrap_or(node)))
-}
-
-/// Returns what the types have against a field although the table has nothing: rules that only the type of a field knows.
-fn unreadable(merged: &Node) -> Vec<Problem> {
-    let name = merged.entries().iter().find(|entry| entry.name == "name");
-    let read = |entry: &Entry| {
-        // The name alone must be there; with it every field can be read by itself.
-        let fields = name
-            .filter(|name| name.name != entry.name)
-            .into_iter()
-            .chain([entry]);
-        let alone = Node {
-            place: merged.place.clone(),
-            value: Value::Object(fields.cloned().collect()),
+    let find = |field: &Node| {
+        if let Some(entry) = field.entries().iter().find(|entry| entry.name == mention.name) {
+            return Some(entry.place.clone());
+        }
+        let values = match field.value {
+            Value::List(_) => field.items(),
+            _ => std::slice::from_ref(field),
         };
-        let error = alone.read::<Blueprint>().err()?;
-        Some(Problem::at(head(&entry.node), error.to_string()))
+        let node = values.iter().find(is_meant)?;
+        Some(head(node.field("name").unwrap_or(node)))
     };
-    merged.entries().iter().filter_map(read).collect()
+    let mut fields = mention.fields.iter().filter_map(|field| merged.field(field));
+    fields.find_map(find)
 }
 
-/// Returns the packages that are there for the build only, and are in the image all the same.
-fn in_the_image_anyway(merged: &Node) -> Vec<Problem> {
-    let wanted = |field: &str| -> Vec<String> {
-        let list: Option<Vec<PackageName>> = merged.field(field).and_then(|list| list.read().ok());
-        join_packages([list.unwrap_or_default().as_slice()])
-    };
-    let (packages, for_the_build) = (wanted("packages"), wanted("buildtime_packages"));
-    let both = |node: &&Node| {
-        let name = node.text().unwrap_or_default();
-        [&packages, &for_the_build]
-            .iter()
-            .all(|list| list.iter().any(|other| other == name))
-    };
-    let list = merged.field("buildtime_packages").map_or(&[][..], Node::items);
-    let warn = |node: &Node| {
-        let label = format!(
-            "{} is in packages, too, so it stays in the image",
-            node.text().unwrap_or_default()
-        );
-        Problem::at(node.place.clone(), label).with_help("name it in one of them only")
-    };
-    list.iter().filter(both).map(warn).collect()
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values = values.collect();
+    dedupe(&mut values);
+    values
 }
 
 /// Returns the file in a folder that has the blueprint.
@@ -394,5 +319,6 @@ pub fn name_of(folder: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
+mod mistakes;
 #[cfg(test)]
 mod tests;

@@ -55,6 +55,13 @@ fn any(node: &Node, shape: Shape, problems: &mut Vec<Problem>) {
                 problems.push(Problem::at(node.place.clone(), label));
             }
         }
+        (Shape::Integer(least, most), Value::Float(number)) if number.fract() == 0.0 => {
+            let label = match *number > 0.0 {
+                true => format!("this number is too large; {most} is the largest that can stand here"),
+                false => format!("this number is too small; {least} is the smallest that can stand here"),
+            };
+            problems.push(Problem::at(node.place.clone(), label));
+        }
         (Shape::Integer(..), Value::Float(_)) => problems.push(expected(node, "a whole number", None)),
         (Shape::Integer(..), _) => problems.push(expected(node, "a number", None)),
         (Shape::List(_, Some(why)), Value::List(items)) if items.is_empty() => {

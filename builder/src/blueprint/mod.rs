@@ -18,6 +18,7 @@ mod problems;
 mod profile;
 mod settings;
 mod shape;
+mod sound;
 mod syntax;
 mod template;
 mod text;
@@ -33,11 +34,11 @@ pub use judge::nearest;
 pub use packages::join_packages;
 pub use persist::DataSize;
 pub use problems::{InputError, Problem, Record};
-pub use profile::{Kernel, Profile, check_profile, load_profile, names_in};
+pub use profile::{Kernel, Profile, check_profile, is_part, load_profile, names_in};
 pub use settings::OwnSections;
 pub use template::template;
 pub use types::{ArtifactName, CompressionSetting, Mirror, OutFile, Output, PackageName};
-pub use value::Blueprint;
+pub use value::{Blueprint, dedupe};
 
 /// The folder beside the blueprint whose content is copied to `/`.
 pub const FILES_DIR: &str = "files";

@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::judge::head;
+use super::node::Node;
+use super::problems::Problem;
 use super::text;
 
 const MIB: u64 = 1 << 20;
@@ -72,6 +75,15 @@ impl Serialize for DataSize {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// Returns a mistake when a blueprint says how large the data partition is, and keeps nothing.
+pub fn without_partition(blueprint: &Node, persist: Option<&Node>) -> Option<Problem> {
+    let size = blueprint.field("data_size").filter(|_| persist.is_none())?;
+    Some(
+        Problem::at(head(size), "an image has a data partition only with persist")
+            .with_help("take data_size out, or say what is to be kept, for example persist: [\"/srv\"]"),
+    )
 }
 
 #[cfg(test)]

@@ -39,12 +39,12 @@ pub struct Problem {
     about: Option<Mention>,
 }
 
-/// Something that a list names.
+/// Something that a field names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mention {
     /// The fields that may name it.
     pub fields: &'static [&'static str],
-    /// A text in the list, or the `name` of an object in it.
+    /// The text of the field or in its list, the `name` of an object in the list, or a name in the field's object.
     pub name: String,
 }
 
@@ -105,6 +105,15 @@ impl Problem {
     pub fn all_of(mut problems: Vec<Problem>, source: &Arc<Source>) -> Vec<Problem> {
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| place.start));
         problems.into_iter().map(|problem| problem.of(source)).collect()
+    }
+
+    /// Adds problems to others, each of which is told once.
+    pub fn add(problems: &mut Vec<Problem>, more: impl IntoIterator<Item = Problem>) {
+        for problem in more {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
     }
 
     /// Whether no file is to blame.
@@ -227,6 +236,17 @@ impl InputError {
         match problems.is_empty() {
             true => Ok(value),
             false => Err(InputError(problems)),
+        }
+    }
+
+    /// Returns the value of `outcome` when there are no further problems, and else all that there are.
+    pub fn together<T>(outcome: Result<T, InputError>, further: Vec<Problem>) -> Result<T, InputError> {
+        match outcome {
+            Ok(value) => InputError::unless_none(further, value),
+            Err(mut mistakes) => {
+                mistakes.0.extend(further);
+                Err(mistakes)
+            }
         }
     }
 

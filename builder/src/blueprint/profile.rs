@@ -1,17 +1,20 @@
 //! Profiles: what a kind of machine needs beside the blueprint.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use genpack_spec::types::UnitName;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{LINES, PACKAGES, PROFILE_NAME, UNITS};
-use super::judge::{judge, nearest};
-use super::problems::{InputError, Problem, Source};
+use super::problems::{InputError, Problem};
 use super::shape::{Field, Record, Shape, TextRule, parses};
-use super::types::{PackageName, ProfileName};
-use super::{packages, syntax, text};
+use super::types::PackageName;
+use super::{packages, text};
+use chain::inherited;
+
+mod chain;
+
+pub use chain::names_in;
 
 /// A profile's file.
 pub static PROFILE: Record = Record {
@@ -138,8 +141,10 @@ pub struct Kernel {
 /// # Errors
 /// [`InputError`] when there is no such profile, it inherits from itself, or its text is wrong.
 pub fn load_profile(name: &str, folders: &[PathBuf]) -> Result<Profile, InputError> {
-    let chain = inherited(name, folders)?;
-    resolve(name, chain.into_iter().rev()).map_err(InputError::plain)
+    let chain = inherited(name, folders);
+    InputError::unless_none(chain.mistakes, ())?;
+    let files = chain.files.into_iter().rev();
+    resolve(name, files.map(|file| file.raw)).map_err(|why| Problem::about(&["profile"], name, why).into())
 }
 
 /// Checks a profile that need not be whole: it may be there only to be inherited from.
@@ -147,86 +152,13 @@ pub fn load_profile(name: &str, folders: &[PathBuf]) -> Result<Profile, InputErr
 /// # Errors
 /// [`InputError`] when it or one that it inherits from can't be used.
 pub fn check_profile(name: &str, folders: &[PathBuf]) -> Result<(), InputError> {
-    inherited(name, folders).map(drop)
+    InputError::unless_none(inherited(name, folders).mistakes, ())
 }
 
-/// Returns a profile and those that it inherits from, the one with the name first.
-fn inherited(name: &str, folders: &[PathBuf]) -> Result<Vec<RawProfile>, InputError> {
-    let mut names: Vec<String> = Vec::new();
-    let mut chain = Vec::new();
-    let mut next = Some(name.to_string());
-    while let Some(name) = next {
-        if names.contains(&name) {
-            return Err(InputError::plain(format!(
-                "the profile {name} inherits from itself"
-            )));
-        }
-        let raw = read(&name, folders)?;
-        next = raw.inherits.clone();
-        names.push(name);
-        chain.push(raw);
-    }
-    Ok(chain)
-}
-
-/// Reads one profile's file from the first folder that has it.
-fn read(name: &str, folders: &[PathBuf]) -> Result<RawProfile, InputError> {
-    let file = format!("{name}.json5");
-    if name.parse::<ProfileName>().is_ok()
-        && let Some(path) = folders
-            .iter()
-            .map(|folder| folder.join(&file))
-            .find(|path| path.is_file())
-    {
-        let text = fs::read_to_string(&path);
-        let text = text.map_err(|e| InputError::plain(format!("{} can't be read: {e}", path.display())))?;
-        return parse(&path, text);
-    }
-    let known = known(folders);
-    let problem = Problem::plain(format!(
-        "there is no profile {name:?}; there is {}",
-        known.join(", ")
-    ));
-    Err(match nearest(name, known.iter().map(String::as_str)) {
-        Some(help) => problem.with_help(help).into(),
-        None => problem.into(),
-    })
-}
-
-/// Returns the names of all profiles that can be built, sorted.
-fn known(folders: &[PathBuf]) -> Vec<String> {
-    let mut known: Vec<_> = folders
-        .iter()
-        .flat_map(|folder| names_in(folder))
-        .filter(|name| name != "base")
-        .collect();
-    known.sort();
-    known.dedup();
-    known
-}
-
-/// Returns the names of the profiles in a folder, which need not exist, sorted.
-pub fn names_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries
-        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".json5")?.to_string()))
-        .collect();
-    names.sort();
-    names
-}
-
-/// Reads the text of a profile, and finds every mistake in it.
-fn parse(path: &Path, text: String) -> Result<RawProfile, InputError> {
-    let source = Source::new(path, text);
-    if source.text.trim().is_empty() {
-        let message = format!("{} is empty; it begins with {{ and ends with }}", source.name);
-        return Err(InputError::plain(message));
-    }
-    let tree = syntax::parse(&source.text).map_err(|problem| problem.of(&source))?;
-    let problems = judge(&tree, Shape::Object(&PROFILE));
-    InputError::unless_none(Problem::all_of(problems, &source), ())?;
-    tree.read()
-        .map_err(|error| InputError::plain(format!("{}: {error}", source.name)))
+/// Whether nothing can be built for a profile that is right by itself: it is there to be inherited from.
+pub fn is_part(name: &str, folders: &[PathBuf]) -> bool {
+    let chain = inherited(name, folders);
+    chain.mistakes.is_empty() && chain.files.iter().all(|file| file.raw.kernel.package.is_none())
 }
 
 /// Joins profiles, the one that the others add to first.
@@ -264,11 +196,19 @@ fn resolve(name: &str, chain: impl Iterator<Item = RawProfile>) -> Result<Profil
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn a_profile_adds_to_what_it_inherits_from() {
-        let parse = |text: &str| parse(Path::new("x.json5"), text.into()).unwrap();
+        let parse = |text: &str| {
+            chain::parse("x", Path::new("x.json5"), text.into())
+                .unwrap()
+                .0
+                .raw
+        };
         let base = parse("{ packages: ['systemd'], kernel: { package: 'linux-a', parameters: ['quiet'] } }");
         let kvm = parse("{ inherits: 'base', packages: ['dbus'], kernel: { package: 'linux-b' } }");
         let profile = resolve("kvm", [base, kvm].into_iter()).unwrap();
@@ -285,9 +225,14 @@ mod tests {
     fn an_unknown_profile_names_those_that_there_are() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["kvm", "base", "baremetal"] {
-            fs::write(dir.path().join(format!("{name}.json5")), "{}").unwrap();
+            let text = match name {
+                "base" => "{}",
+                _ => "{ kernel: { package: 'linux-image' } }",
+            };
+            fs::write(dir.path().join(format!("{name}.json5")), text).unwrap();
         }
-        let error = |name| read(name, &[dir.path().to_path_buf()]).unwrap_err().render(false);
+        let folders = [dir.path().to_path_buf()];
+        let error = |name| load_profile(name, &folders).unwrap_err().render(false);
         assert_eq!(
             error("kwm"),
             "there is no profile \"kwm\"; there is baremetal, kvm"
@@ -312,13 +257,61 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_can_not_inherit_from_itself() {
+    fn a_parent_that_is_not_there_is_shown_in_the_profile() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, parent) in [("a", "b"), ("b", "a")] {
+        fs::write(dir.path().join("base.json5"), "{}").unwrap();
+        fs::write(dir.path().join(".ok.json5"), "").unwrap();
+        fs::write(
+            dir.path().join("a.json5"),
+            "{\n  inherits: 'bse',\n  services: 3,\n}",
+        )
+        .unwrap();
+        let error = load_profile("a", &[dir.path().to_path_buf()])
+            .unwrap_err()
+            .render(false);
+        for said in [
+            "a.json5:2:13]",
+            "there is a, base",
+            "did you mean \"base\"?",
+            "a list was expected",
+        ] {
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_circle_is_one_mistake_wherever_it_is_entered() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, parent) in [("b", "c"), ("c", "a"), ("a", "b"), ("d", "c")] {
             let text = format!("{{ inherits: '{parent}' }}");
             fs::write(dir.path().join(format!("{name}.json5")), text).unwrap();
         }
-        let error = load_profile("a", &[dir.path().to_path_buf()]).unwrap_err();
-        assert_eq!(error.to_string(), "the profile a inherits from itself");
+        let error = |name| load_profile(name, &[dir.path().to_path_buf()]).unwrap_err();
+        let all = ["a", "b", "c", "d"].map(|name| error(name).into_problems());
+        assert!(all.iter().all(|mistakes| *mistakes == all[0]), "{all:?}");
+        let said = error("a").render(false);
+        assert!(
+            said.contains("a.json5:1:13]") && said.contains("inherits from itself: a, b, c, a"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_profile_without_a_kernel_is_a_part_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("part", "{ packages: ['tzdata'] }"),
+            (
+                "whole",
+                "{ inherits: 'part', kernel: { package: 'linux-image' } }",
+            ),
+            ("child", "{ inherits: 'whole' }"),
+            ("wrong", "{ inherits: 'nobody' }"),
+        ] {
+            fs::write(dir.path().join(format!("{name}.json5")), text).unwrap();
+        }
+        let parts =
+            ["part", "whole", "child", "wrong"].map(|name| is_part(name, &[dir.path().to_path_buf()]));
+        assert_eq!(parts, [true, false, false, false]);
     }
 }

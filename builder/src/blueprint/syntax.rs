@@ -7,27 +7,27 @@ use std::ops::Range;
 
 use jsonc_parser::ast;
 use jsonc_parser::common::Ranged;
-use jsonc_parser::errors::ParseErrorKind;
 use serde::de::IgnoredAny;
 
 use super::node::{Entry, Node, Value};
 use super::problems::Problem;
+
+/// How many brackets may be around a value; no field needs a tenth of it.
+const MOST_BRACKETS: usize = 128;
 
 /// Returns the tree of a text, or the first place where it is not JSON5.
 pub fn parse(text: &str) -> Result<Node, Problem> {
     // A byte order mark is white space to JSON5 only. As blanks it is as long, so every place stays what it is.
     let unmarked = text.strip_prefix('\u{feff}').map(|rest| format!("   {rest}"));
     let text = unmarked.as_deref().unwrap_or(text);
-    let tree = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default());
     // json5 would go on until the stack is full.
-    if let Err(error) = &tree
-        && matches!(error.kind(), ParseErrorKind::NestingDepthExceeded)
-    {
+    if let Some(offset) = too_deep(text) {
         return Err(Problem::at(
-            word_at(text, error.range().start),
+            word_at(text, offset),
             "too many brackets inside of others",
         ));
     }
+    let tree = jsonc_parser::parse_to_ast(text, &Default::default(), &Default::default());
     if let Err(error) = json5::from_str::<IgnoredAny>(text) {
         let offset = error
             .position()
@@ -52,6 +52,48 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
             "genpack can't read this, although it is JSON5; write it in a simpler way",
         )),
     }
+}
+
+/// Returns where the first bracket is that has too many others around it. It may count brackets that neither parser would
+/// come to, because something before them is wrong, but misses none that they would.
+fn too_deep(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut rest = text.char_indices().peekable();
+    while let Some((offset, character)) = rest.next() {
+        let next = rest.peek().map(|(_, next)| *next);
+        match (character, next) {
+            ('"' | '\'', _) => {
+                // A string ends with its line unless a backslash goes before; what is behind it counts again.
+                while let Some((_, inner)) = rest.next_if(|(_, inner)| !matches!(inner, '\n' | '\r')) {
+                    if inner == character {
+                        break;
+                    }
+                    // CR LF is one character to a backslash.
+                    if inner == '\\' && rest.next().is_some_and(|(_, escaped)| escaped == '\r') {
+                        rest.next_if(|(_, next)| *next == '\n');
+                    }
+                }
+            }
+            ('/', Some('/')) => while rest.next_if(|(_, inner)| !is_line_end(*inner)).is_some() {},
+            ('/', Some('*')) => {
+                rest.next();
+                while let Some((_, inner)) = rest.next() {
+                    if inner == '*' && rest.next_if(|(_, next)| *next == '/').is_some() {
+                        break;
+                    }
+                }
+            }
+            ('[' | '{', _) if depth == MOST_BRACKETS => return Some(offset),
+            ('[' | '{', _) => depth += 1,
+            (']' | '}', _) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn is_line_end(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\u{2028}' | '\u{2029}')
 }
 
 fn node(value: ast::Value) -> Node {
@@ -138,7 +180,7 @@ fn offset_of(text: &str, position: json5::Position) -> usize {
             break;
         }
         let crlf = character == '\r' && bytes.get(offset + 1) == Some(&b'\n');
-        if matches!(character, '\n' | '\r' | '\u{2028}' | '\u{2029}') && !crlf {
+        if is_line_end(character) && !crlf {
             line += 1;
             start = offset + character.len_utf8();
         }
@@ -230,7 +272,29 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn brackets_do_not_fill_the_stack() {
         let deep = "[".repeat(200_000);
-        assert!(parse(&deep).unwrap_err().label().contains("too many brackets"));
+        for before in [
+            "",
+            "{ \\u0061: 1, b: ",
+            "[\u{feff}",
+            "{ 'a\\'[': /* ' */ // \"\n ",
+            "// \u{2028}",
+            "{ a: 'b\\\r\nc', d: ",
+        ] {
+            let problem = parse(&format!("{before}{deep}")).unwrap_err();
+            assert!(
+                problem.label().contains("too many brackets"),
+                "{before}{problem:?}"
+            );
+        }
+        let fits = format!("{}{}", "[".repeat(MOST_BRACKETS), "]".repeat(MOST_BRACKETS));
+        assert!(parse(&fits).is_ok());
+        // Those of strings and comments are none.
+        let text = format!("['{deep}', \"\\\"{deep}\", // {deep}\n /* {deep} ** */]");
+        assert!(parse(&text).is_ok());
     }
 }

@@ -6,7 +6,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::file::{BLUEPRINT_FILE, PLAIN_JSON_FILE};
 use super::text;
+use crate::lock::LOCK_FILE;
 use crate::squashfs::Compression;
 
 /// serde for a type by its text form.
@@ -273,9 +275,12 @@ pub struct OutFile(String);
 
 by_text!(OutFile);
 
+/// Files that are not to be written over, in whatever folder the command runs.
+const OF_A_BLUEPRINT: [&str; 3] = [BLUEPRINT_FILE, PLAIN_JSON_FILE, LOCK_FILE];
+
 impl OutFile {
     /// The rule as a regular expression, except for its length.
-    pub const PATTERN: &str = r"^(?!/)(?!(.*/)?\.\.?(/|$))(?!.*//).*[^/]$";
+    pub const PATTERN: &str = r"^(?!/)(?!(.*/)?\.\.?(/|$))(?!.*//)(?!(.*/)?genpack\.(json5?|lock)$).*[^/]$";
 
     /// Returns it as a path.
     pub fn as_path(&self) -> &Path {
@@ -297,7 +302,12 @@ impl FromStr for OutFile {
             .collect();
         match plain {
             Some(names) if !text.is_empty() && names.join("/") == text && !text.contains(['\0', '\n']) => {
-                Ok(OutFile(text.to_string()))
+                match names.last().filter(|name| OF_A_BLUEPRINT.contains(name)) {
+                    Some(name) => Err(format!(
+                        "{name} is a file of a blueprint, which an image would overwrite"
+                    )),
+                    None => Ok(OutFile(text.to_string())),
+                }
             }
             _ => Err(format!(
                 "{text:?} is not a file in the current folder or in one below it, such as \"web.img\" or \

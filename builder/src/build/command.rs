@@ -8,16 +8,16 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::targets::TargetArguments;
 use super::{Request, Target, Workplace, temporary_folder};
-use crate::blueprint::{Base, InputError};
+use crate::blueprint::{Base, InputError, Problem};
 use crate::cache::{Cache, Kind};
 use crate::draft::Draft;
 use crate::sandbox::{self, Ended};
 use crate::source::apt;
-use crate::{cli, command, room};
+use crate::{cli, command, print, room};
 
 /// What is built, and where it goes.
 #[derive(clap::Args)]
@@ -60,23 +60,24 @@ pub fn run(arguments: &BuildArguments) -> Result<ExitCode> {
     }
     let target = arguments.target.one()?;
     let request = Request::prepare(&arguments.folder, &target)?;
-    cli::warn(request.file.warnings());
-    if arguments.plan {
-        print_plan(&request);
-        return Ok(ExitCode::SUCCESS);
-    }
-    request.check_programs()?;
     let output = arguments
         .output
         .clone()
         .unwrap_or_else(|| request.default_output());
+    request.check_output(&output)?;
+    cli::warn(request.file.warnings());
+    if arguments.plan {
+        print_plan(&request)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    request.check_programs()?;
     build_one(&request, &target, arguments.locked, &output)
 }
 
-fn print_plan(request: &Request) {
-    for (number, title) in super::plan(request).iter().enumerate() {
-        println!("{}. {title}", number + 1);
-    }
+fn print_plan(request: &Request) -> Result<()> {
+    let lines = super::plan(request).into_iter().zip(1..);
+    let lines = lines.map(|(title, number)| format!("{number}. {title}\n"));
+    print::answer(&lines.collect::<String>())
 }
 
 fn build_one(request: &Request, target: &Target, locked: bool, output: &Path) -> Result<ExitCode> {
@@ -93,7 +94,7 @@ fn build_one(request: &Request, target: &Target, locked: bool, output: &Path) ->
     let ended = sandbox::run(&inner, &temporary_folder(), signals)?;
     if ended == Ended::Itself(ExitCode::SUCCESS) {
         for place in draft.publish()? {
-            println!("{}", place.display());
+            print::answer(&format!("{}\n", place.display()))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -112,32 +113,14 @@ pub fn discard_unfinished(cache: &Cache) {
 
 /// Builds all images, one after the other: each of them uses all processors where that helps, and what earlier ones kept.
 fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
-    let mut requests = Vec::new();
-    let mut outputs: BTreeMap<PathBuf, String> = BTreeMap::new();
-    for target in arguments.target.all(&arguments.folder)? {
-        let request = Request::prepare(&arguments.folder, &target)?;
-        let file = request.default_output();
-        let output = arguments
-            .output
-            .as_ref()
-            .map_or(file.clone(), |folder| folder.join(&file));
-        if let Some(other) = outputs.insert(output.clone(), request.label()) {
-            bail!(InputError::plain(format!(
-                "{other} and {} would both be {}; give them names of their own by outfile: in their variants, or leave \
-                 outfile: out",
-                request.label(),
-                output.display()
-            )));
-        }
-        requests.push((request, target, output));
-    }
+    let requests = requests(arguments)?;
     if let Some((request, ..)) = requests.first() {
         cli::warn(request.file.warnings());
     }
     if arguments.plan {
         for (request, ..) in &requests {
-            println!("{}", request.label());
-            print_plan(request);
+            print::answer(&format!("{}\n", request.label()))?;
+            print_plan(request)?;
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -178,6 +161,43 @@ fn build_all(arguments: &BuildArguments) -> Result<ExitCode> {
     }
     eprintln!("\n{}", summary.join("\n"));
     Ok(worst)
+}
+
+/// Returns all builds, with the file that each writes.
+///
+/// # Errors
+/// [`InputError`] with the mistakes of all of them.
+fn requests(arguments: &BuildArguments) -> Result<Vec<(Request, Target, PathBuf)>> {
+    let mut mistakes: Vec<Problem> = Vec::new();
+    let mut requests = Vec::new();
+    let mut outputs: BTreeMap<PathBuf, String> = BTreeMap::new();
+    for target in arguments.target.all(&arguments.folder)? {
+        let outcome = Request::prepare(&arguments.folder, &target).and_then(|request| {
+            let file = request.default_output();
+            let folder = arguments.output.as_ref();
+            let output = folder.map_or(file.clone(), |folder| folder.join(&file));
+            request.check_output(&output)?;
+            Ok((request, output))
+        });
+        let (request, output) = match outcome.map_err(anyhow::Error::downcast::<InputError>) {
+            Ok(prepared) => prepared,
+            Err(Ok(more)) => {
+                Problem::add(&mut mistakes, more.into_problems());
+                continue;
+            }
+            Err(Err(other)) => return Err(other),
+        };
+        if let Some(other) = outputs.insert(output.clone(), request.label()) {
+            mistakes.push(Problem::plain(format!(
+                "{other} and {} would both be {}; give them names of their own by outfile: in their variants, or leave \
+                 outfile: out",
+                request.label(),
+                output.display()
+            )));
+        }
+        requests.push((request, target, output));
+    }
+    Ok(InputError::unless_none(mistakes, requests)?)
 }
 
 /// Builds inside the sandbox.

@@ -7,11 +7,12 @@ use nix::unistd::Uid;
 
 use super::Arch;
 use crate::blueprint::{
-    self, Base, Blueprint, BlueprintFile, FILES_DIR, InputError, Mirror, Output, PROFILES_DIR, PackageName,
-    Profile,
+    self, BLUEPRINT_FILE, Base, Blueprint, BlueprintFile, FILES_DIR, InputError, Mirror, Output,
+    PLAIN_JSON_FILE, PROFILES_DIR, PackageName, Profile,
 };
 use crate::cache::Cache;
 use crate::install_dirs::InstallDirs;
+use crate::lock::LOCK_FILE;
 use crate::source::debian::Debian;
 use crate::source::oci::Oci;
 use crate::source::tar_file::TarFile;
@@ -77,16 +78,14 @@ impl Request {
         let file = BlueprintFile::load(folder)?;
         let blueprint = file.resolve(target.arch.genpack, target.variant.as_deref())?;
         let name = target.profile.as_deref().unwrap_or(&blueprint.profile);
-        let profile = blueprint::load_profile(name, &[folder.join(PROFILES_DIR), dirs.profiles()])?;
-        let mistakes =
-            check::files::check(&folder.join(FILES_DIR), std::slice::from_ref(&blueprint)).mistakes;
-        InputError::unless_none(mistakes, ())?;
-        if blueprint.data_size.is_some() && blueprint.persist.is_none() {
-            bail!(InputError::plain(
-                "data_size is the size of the data partition, which an image has only with persist; take it out, or say what \
-                 is to be kept, for example persist: [\"/srv\"]"
-            ));
-        }
+        let mut mistakes: Vec<_> = check::missing_base(folder, &blueprint.base).into_iter().collect();
+        mistakes
+            .extend(check::files::check(&folder.join(FILES_DIR), std::slice::from_ref(&blueprint)).mistakes);
+        let profile = blueprint::load_profile(name, &[folder.join(PROFILES_DIR), dirs.profiles()]);
+        let profile = InputError::together(profile, mistakes).map_err(|error| {
+            let variant = blueprint.variant.as_deref();
+            file.locate(error.into(), target.arch.genpack, variant)
+        })?;
         let mut packages = blueprint::join_packages([profile.packages.as_slice(), &blueprint.packages]);
         // PID 1 has a damaged data partition checked.
         if blueprint.persist.is_some() && !packages.iter().any(|package| package == "e2fsprogs") {
@@ -155,6 +154,21 @@ impl Request {
         PathBuf::from(name + ".img")
     }
 
+    /// Checks that what is built from is not overwritten by what is built.
+    ///
+    /// # Errors
+    /// [`InputError`] when `output` is one of the blueprint's files, or in one of its folders.
+    pub fn check_output(&self, output: &Path) -> Result<()> {
+        match input_at(output, &self.folder, &self.blueprint.base) {
+            Some(input) => bail!(InputError::plain(format!(
+                "the image can't be written to {}, because it is made from {} of the blueprint; name another file with -o",
+                output.display(),
+                input.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// Returns an error of this build, with the places of mistakes in the blueprint.
     pub fn locate(&self, error: anyhow::Error) -> anyhow::Error {
         let variant = self.blueprint.variant.as_deref();
@@ -214,6 +228,25 @@ impl Request {
     }
 }
 
+/// Returns what of the blueprint in `folder` is at `output`, or around it, if anything is.
+fn input_at<'a>(output: &Path, folder: &Path, base: &'a Base) -> Option<&'a Path> {
+    // However it is reached. What is not there yet is in a folder that is.
+    let real = |path: &Path| {
+        let folder = path.parent()?.canonicalize().ok()?;
+        Some(folder.join(path.file_name()?))
+    };
+    let output = real(&Path::new(".").join(output))?;
+    let own = [
+        BLUEPRINT_FILE,
+        PLAIN_JSON_FILE,
+        LOCK_FILE,
+        FILES_DIR,
+        PROFILES_DIR,
+    ];
+    let mut inputs = own.map(Path::new).into_iter().chain(base.place());
+    inputs.find(|input| real(&folder.join(input)).is_some_and(|input| output.starts_with(input)))
+}
+
 /// The blueprint's mirror, or the one of the environment.
 fn named_mirror(blueprint: &Blueprint) -> Result<Option<Mirror>> {
     match std::env::var("GENPACK_MIRROR") {
@@ -243,4 +276,29 @@ fn epoch() -> Result<Option<u32>> {
 pub fn temporary_folder() -> PathBuf {
     let named = std::env::var_os("TMPDIR").filter(|folder| !folder.is_empty());
     named.map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_image_is_made_from_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("blueprint");
+        std::fs::create_dir_all(folder.join("files/etc")).unwrap();
+        std::os::unix::fs::symlink(&folder, dir.path().join("link")).unwrap();
+        let base: Base = "tar:../root.tar".parse().unwrap();
+        for (output, input) in [
+            ("blueprint/web.img", None),
+            ("of-nowhere/web.img", None),
+            ("blueprint/genpack.json5", Some("genpack.json5")),
+            ("link/genpack.lock", Some("genpack.lock")),
+            ("blueprint/files/etc/web.img", Some("files")),
+            ("blueprint/../root.tar", Some("../root.tar")),
+        ] {
+            let found = input_at(&dir.path().join(output), &folder, &base);
+            assert_eq!(found, input.map(Path::new), "{output}");
+        }
+    }
 }

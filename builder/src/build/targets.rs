@@ -6,11 +6,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::{Arch, Target};
-use crate::blueprint::{BlueprintFile, InputError, PROFILES_DIR, names_in};
+use crate::blueprint::{BlueprintFile, InputError, PROFILES_DIR, dedupe, is_part, names_in};
 use crate::install_dirs::InstallDirs;
-
-/// What every profile inherits from, and nothing is built for.
-const ABSTRACT_PROFILE: &str = "base";
 
 /// Names of images on the command line. Several are for `--all`.
 #[derive(Clone, clap::Args)]
@@ -33,9 +30,9 @@ impl TargetArguments {
     /// [`InputError`] when several are named.
     pub fn one(&self) -> Result<Target> {
         let several = [
-            ("--variant", self.variant.len()),
-            ("--profile", self.profile.len()),
-            ("--arch", self.arch.len()),
+            ("--variant", each_once(&self.variant).len()),
+            ("--profile", each_once(&self.profile).len()),
+            ("--arch", each_once(&self.arch).len()),
         ];
         if let Some((flag, _)) = several.iter().find(|(_, count)| *count > 1) {
             bail!(InputError::plain(format!(
@@ -50,7 +47,8 @@ impl TargetArguments {
     }
 
     /// Returns every image of the blueprint in `folder`, or of those that are named: each variant for each profile, those
-    /// of the blueprint and those that came with genpack, and each architecture that genpack is installed for.
+    /// of the blueprint and those that came with genpack, and each architecture that genpack is installed for. Profiles that
+    /// are there only to be inherited from are left out, unless they are named.
     pub fn all(&self, folder: &Path) -> Result<Vec<Target>> {
         let dirs = InstallDirs::of_running_program()?;
         let file = BlueprintFile::load(folder)?;
@@ -60,18 +58,18 @@ impl TargetArguments {
                 .into_iter()
                 .map(|variant| variant.map(String::from))
                 .collect(),
-            named => named.iter().cloned().map(Some).collect::<Vec<_>>(),
+            named => each_once(named).into_iter().map(Some).collect::<Vec<_>>(),
         };
         let profiles = match self.profile.as_slice() {
             [] => {
-                let mut names = names_in(&folder.join(PROFILES_DIR));
-                names.extend(names_in(&dirs.profiles()));
+                let folders = [folder.join(PROFILES_DIR), dirs.profiles()];
+                let mut names: Vec<_> = folders.iter().flat_map(|folder| names_in(folder)).collect();
                 names.sort();
                 names.dedup();
-                names.retain(|name| name != ABSTRACT_PROFILE);
+                names.retain(|name| !is_part(name, &folders));
                 names
             }
-            named => named.to_vec(),
+            named => each_once(named),
         };
         let archs = match self.arch.as_slice() {
             [] => dirs
@@ -79,7 +77,7 @@ impl TargetArguments {
                 .iter()
                 .filter_map(|name| name.parse().ok())
                 .collect(),
-            named => named.to_vec(),
+            named => each_once(named),
         };
         let mut targets = Vec::new();
         for variant in &variants {
@@ -102,4 +100,10 @@ impl TargetArguments {
         }
         flags
     }
+}
+
+fn each_once<T: Clone + PartialEq>(named: &[T]) -> Vec<T> {
+    let mut named = named.to_vec();
+    dedupe(&mut named);
+    named
 }

@@ -11,10 +11,10 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::blueprint::{
-    self, ARCHITECTURES, Blueprint, BlueprintFile, FILES_DIR, InputError, PROFILES_DIR, Problem,
+    self, ARCHITECTURES, Base, Blueprint, BlueprintFile, FILES_DIR, InputError, PROFILES_DIR, Problem,
 };
-use crate::cli;
 use crate::install_dirs::InstallDirs;
+use crate::{cli, print};
 
 /// What is checked, and how the answer looks.
 #[derive(Args)]
@@ -54,7 +54,7 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode> {
     if arguments.format == Format::Json {
         let records = |problems: &[Problem]| json!(problems.iter().map(Problem::record).collect::<Vec<_>>());
         let page = json!({ "mistakes": records(&found.mistakes), "warnings": records(&found.warnings) });
-        println!("{page:#}");
+        print::answer(&format!("{page:#}\n"))?;
         return Ok(match found.mistakes.is_empty() {
             true => ExitCode::SUCCESS,
             false => ExitCode::from(cli::INPUT_MISTAKE),
@@ -65,7 +65,7 @@ pub fn run(arguments: &CheckArguments) -> Result<ExitCode> {
         bail!(mistakes);
     }
     if let Some(file) = found.file {
-        println!("{}: fine", file.display());
+        print::answer(&format!("{}: fine\n", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -77,59 +77,52 @@ pub fn check(folder: &Path, profile: Option<&str>, profiles: &Path) -> Findings 
     let own = folder.join(PROFILES_DIR);
     let folders = [own.clone(), profiles.to_path_buf()];
     let mut needed: Vec<String> = profile.map(String::from).into_iter().collect();
-    let file = match BlueprintFile::load(folder) {
-        Ok(file) => Some(file),
+    let mut blueprints = Vec::new();
+    let file = match BlueprintFile::load_with_mistakes(folder) {
+        Ok((file, mistakes)) => {
+            found.file = Some(file.path().to_path_buf());
+            found.warnings.extend(file.warnings().iter().cloned());
+            // What is left of a wrong one would bring about mistakes and warnings that are none.
+            if mistakes.is_empty() {
+                blueprints = all(&file, &mut found);
+            }
+            found.mistakes.extend(mistakes);
+            needed.extend(file.profiles());
+            Some(file)
+        }
         Err(error) => {
             found.mistakes.extend(problems_of(error));
             None
         }
     };
-    let mut blueprints = Vec::new();
-    if let Some(file) = &file {
-        found.file = Some(file.path().to_path_buf());
-        found.warnings.extend(file.warnings().iter().cloned());
-        blueprints = all(file, &mut found);
-        for (name, blame) in file.profiles() {
-            let problems = blueprint::load_profile(&name, &folders).err();
-            let problems = problems.into_iter().flat_map(InputError::into_problems);
-            add(
-                &mut found.mistakes,
-                problems.map(|problem| file.blame(problem, blame.as_ref())),
-            );
-            needed.retain(|needed| *needed != name);
-        }
-    }
-    for name in needed {
-        let problems = blueprint::load_profile(&name, &folders).err();
-        add(
-            &mut found.mistakes,
-            problems.into_iter().flat_map(InputError::into_problems),
-        );
-    }
-    for name in blueprint::names_in(&own) {
-        let problems = blueprint::check_profile(&name, &folders).err();
-        add(
-            &mut found.mistakes,
-            problems.into_iter().flat_map(InputError::into_problems),
-        );
-    }
-    for blueprint in &blueprints {
-        let place = blueprint.base.place().map(|place| folder.join(place));
-        if let Some(Err(error)) = place.as_ref().map(fs::metadata) {
-            let place = place.as_deref().unwrap_or(folder).display();
-            add(
-                &mut found.mistakes,
-                [Problem::plain(format!(
-                    "base: is {:?}, and {place} can't be read: {error}",
-                    blueprint.base.to_string()
-                ))],
-            );
-        }
-    }
+    let bases = file.iter().flat_map(BlueprintFile::bases);
+    let mut more: Vec<Problem> = bases.filter_map(|base| missing_base(folder, &base)).collect();
+    let loaded = needed
+        .iter()
+        .map(|name| blueprint::load_profile(name, &folders).map(drop));
+    let own = blueprint::names_in(&own);
+    let checked = own.iter().map(|name| blueprint::check_profile(name, &folders));
+    let errors = loaded.chain(checked).filter_map(Result::err);
+    more.extend(errors.flat_map(InputError::into_problems));
+    Problem::add(
+        &mut found.mistakes,
+        more.into_iter().map(|mistake| match &file {
+            Some(file) => file.locate_anywhere(mistake),
+            None => mistake,
+        }),
+    );
     let files = files::check(&folder.join(FILES_DIR), &blueprints);
     found.mistakes.extend(files.mistakes);
     found.warnings.extend(files.warnings);
     found
+}
+
+/// Returns the mistake that what the system is made from is not there.
+pub fn missing_base(folder: &Path, base: &Base) -> Option<Problem> {
+    let place = folder.join(base.place()?);
+    let error = fs::metadata(&place).err()?;
+    let label = format!("{} can't be read: {error}", place.display());
+    Some(Problem::about(&["base"], &base.to_string(), label))
 }
 
 /// Returns the blueprint for each architecture and each variant that can be built.
@@ -139,7 +132,7 @@ fn all(file: &BlueprintFile, found: &mut Findings) -> Vec<Blueprint> {
         for arch in ARCHITECTURES {
             match file.resolve_exactly(arch, variant) {
                 Ok(blueprint) => blueprints.push(blueprint),
-                Err(error) => add(&mut found.mistakes, problems_of(error)),
+                Err(error) => Problem::add(&mut found.mistakes, problems_of(error)),
             }
         }
     }
@@ -150,15 +143,6 @@ fn problems_of(error: anyhow::Error) -> Vec<Problem> {
     match error.downcast::<InputError>() {
         Ok(mistakes) => mistakes.into_problems(),
         Err(error) => vec![Problem::plain(format!("{error:#}"))],
-    }
-}
-
-/// Adds what is not there yet: profiles inherit from the same ones.
-fn add(problems: &mut Vec<Problem>, more: impl IntoIterator<Item = Problem>) {
-    for problem in more {
-        if !problems.contains(&problem) {
-            problems.push(problem);
-        }
     }
 }
 

@@ -113,6 +113,73 @@ fn everything_is_found_at_once() {
     site.write("blueprint/files/etc/hosts", "x");
     let said = site.said(&site.check(Some("none")).mistakes);
     assert_eq!(said.len(), 7, "{said:#?}");
+
+    // Also what only shows when fields are looked at together, and what is in other places.
+    let site = Site::new(
+        "{\n  name: 'My web',\n  default_variant: 'x',\n  profile: 'kwm',\n  base: 'tar:none.tar',\n  data_size: '1G',\n  \
+         users: [{name: 'a', uid: 5}, {name: 'b', uid: 5}, {}],\n}",
+    );
+    let found = site.check(None);
+    let lines: Vec<_> = found
+        .mistakes
+        .iter()
+        .map(|mistake| json!(mistake.record())["line"].as_u64())
+        .collect();
+    assert_eq!(lines, [2, 3, 6, 7, 7, 5, 4].map(Some), "{:#?}", found.mistakes);
+}
+
+#[test]
+fn no_mistake_brings_about_another() {
+    for (blueprint, count) in [
+        // No variants that can be read are not the same as none.
+        ("{ name: 'web', default_variant: 'x', variants: [] }", 1),
+        ("{ name: 'web', default_variant: 3 }", 1),
+        ("{ default_variant: 3, variants: { a: { name: 'a' } } }", 1),
+        ("{ name: 'web', data_size: '1G', persist: ['srv'] }", 1),
+        ("{ name: 'web', outputs: ['disk'] }", 1),
+        ("{ name: 'web', profile: ['kvm'], base: 'tar' }", 1 + 1),
+        ("{ name: 'web', arch: { x86_64: { compression: 3 } } }", 1),
+        ("{ name: 'web', variants: { a: { packges: [] } } }", 1),
+        (
+            "{ name: 'web', settings: { k: { keys: { a: { type: 'choice' } } } } }",
+            1,
+        ),
+        (
+            "{ name: 'web', users: [{ name: 'A', uid: 7 }, { name: 'b', uid: 7 }] }",
+            1,
+        ),
+        ("[]", 1),
+    ] {
+        let site = Site::new(blueprint);
+        site.write("blueprint/files/build.d/A/1.sh", "");
+        let found = site.check(None);
+        assert!(found.warnings.is_empty(), "{blueprint}\n{:#?}", found.warnings);
+        assert_eq!(found.mistakes.len(), count, "{blueprint}\n{:#?}", found.mistakes);
+    }
+}
+
+#[test]
+fn a_mistake_of_a_profile_is_told_once_and_in_the_profile() {
+    let site = Site::new("{ name: 'web', profile: 'mine' }");
+    site.write("blueprint/profiles/mine.json5", "{\n  inherits: 'nobody',\n}");
+    site.write("blueprint/profiles/a.json5", "{ inherits: 'b' }");
+    site.write("blueprint/profiles/b.json5", "{ inherits: 'a' }");
+    site.write("blueprint/profiles/c.json5", "{ inherits: 'a' }");
+    site.write("blueprint/profiles/empty.json5", "");
+    site.write("blueprint/profiles/.ok.json5", "x");
+    let found = site.check(Some("mine"));
+    let said = site.said(&found.mistakes);
+    assert_eq!(
+        said,
+        [
+            "there is no profile \"nobody\"; there is a, b, c, empty, kvm, mine",
+            "the profile a inherits from itself: a, b, a",
+            "profiles/empty.json5 is empty; it begins with { and ends with }",
+        ]
+    );
+    let record = json!(found.mistakes[0].record());
+    assert!(record["file"].as_str().unwrap().ends_with("profiles/mine.json5"));
+    assert_eq!((&record["line"], &record["column"]), (&2.into(), &13.into()));
 }
 
 #[test]
@@ -133,7 +200,7 @@ fn a_profile_that_is_not_there_is_shown_where_it_is_named() {
     );
     assert_eq!(
         records[0]["message"],
-        "there is no profile \"kvn1\"; there is kvm, part"
+        "there is no profile \"kvn1\"; there is kvm"
     );
     assert_eq!(records[1]["message"], "the profile part names no kernel package");
     assert_eq!(records.len(), 2, "{records:?}");

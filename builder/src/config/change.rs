@@ -10,6 +10,7 @@ use genpack_spec::text::Language;
 
 use super::place::Place;
 use super::{Image, NOT_ALL_USED, Target, check, is_error};
+use crate::print;
 
 /// Where the file goes that `restore` replaces.
 const BEFORE_RESTORE: &str = "system-before-restore.ini";
@@ -34,7 +35,7 @@ pub(super) fn set(place: &Place, image: &Image, pairs: &[[String; 2]], unset: &[
             .with_context(|| format!("{name} was not changed, because {key} can't be set"))?;
     }
     if new == old && file.is_some() {
-        println!("{name} says so already");
+        print::answer(&format!("{name} says so already\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
     let before = target.parse(old).diagnostics;
@@ -54,7 +55,7 @@ pub(super) fn set(place: &Place, image: &Image, pairs: &[[String; 2]], unset: &[
         return Ok(ExitCode::from(NOT_ALL_USED));
     }
     place.replace(name, &new)?;
-    println!("{name} is changed");
+    print::answer(&format!("{name} is changed\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,7 +89,7 @@ pub(super) fn restore(place: &Place) -> Result<ExitCode> {
     let old = place.settings_file()?;
     if let Some(old) = &old {
         if old.bytes == good {
-            println!("{} has these settings already", old.name);
+            print::answer(&format!("{} has these settings already\n", old.name))?;
             return Ok(ExitCode::SUCCESS);
         }
         place.replace(BEFORE_RESTORE, &old.bytes)?;
@@ -100,12 +101,14 @@ pub(super) fn restore(place: &Place) -> Result<ExitCode> {
             if !old.name.eq_ignore_ascii_case(SYSTEM_INI) {
                 place.remove(&old.name)?;
             }
-            println!(
-                "{SYSTEM_INI} has the last settings with which the network worked; {} is kept as {BEFORE_RESTORE}",
+            print::answer(&format!(
+                "{SYSTEM_INI} has the last settings with which the network worked; {} is kept as {BEFORE_RESTORE}\n",
                 old.name
-            );
+            ))?;
         }
-        None => println!("{SYSTEM_INI} has the last settings with which the network worked"),
+        None => print::answer(&format!(
+            "{SYSTEM_INI} has the last settings with which the network worked\n"
+        ))?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ mod change;
 mod check;
 mod place;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -19,6 +19,7 @@ use genpack_spec::types::Hostname;
 
 use crate::blueprint::{BlueprintFile, InputError};
 use crate::build::Arch;
+use crate::print;
 use place::{Place, SettingsFile};
 
 /// Exit status when something of the file is ignored or replaced by a default.
@@ -142,12 +143,12 @@ fn dispatch(command: &ConfigCommand) -> Result<ExitCode> {
                 true => check::json(&judged, *language)?,
                 false => check::page(&judged, *language, colours()),
             };
-            print(&page)?;
+            print::answer(&page)?;
             Ok(judged.status())
         }
         ConfigCommand::Show { source, json } => {
             let judged = Judged::of(source)?;
-            print(&match json {
+            print::answer(&match json {
                 true => serde_json::to_string_pretty(&judged.parsed.settings.shown())? + "\n",
                 false => system_ini::write(&judged.parsed.settings, Secrets::Masked),
             })?;
@@ -171,12 +172,12 @@ fn dispatch(command: &ConfigCommand) -> Result<ExitCode> {
             change::set(&Place::open(file, image.image.as_deref())?, image, pairs, unset)
         }
         ConfigCommand::Template { image } => {
-            print(&system_ini::template(&Target::of(image, None)?.facts))?;
+            print::answer(&system_ini::template(&Target::of(image, None)?.facts))?;
             Ok(ExitCode::SUCCESS)
         }
         ConfigCommand::Schema { json, image } => {
             let facts = Target::of(image, None)?.facts;
-            print(&match json {
+            print::answer(&match json {
                 true => serde_json::to_string_pretty(&system_ini::schema_json(&facts))? + "\n",
                 false => system_ini::reference(&facts),
             })?;
@@ -185,14 +186,6 @@ fn dispatch(command: &ConfigCommand) -> Result<ExitCode> {
         ConfigCommand::Restore { folder, image } => {
             change::restore(&Place::open(folder.as_deref(), image.as_deref())?)
         }
-    }
-}
-
-/// A reader that has seen enough, such as `head`, is no error.
-fn print(text: &str) -> Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("printing"),
-        _ => Ok(()),
     }
 }
 

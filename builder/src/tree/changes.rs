@@ -47,7 +47,7 @@ pub struct Snapshot {
 pub struct Changes {
     /// Files, links and folders that are new or different, relative to the tree; folders before what is in them.
     written: Vec<PathBuf>,
-    /// Those that are gone.
+    /// Those that are gone, or were folders and are none now, or the other way round. They go first.
     removed: Vec<PathBuf>,
     accounts: LineChanges,
 }
@@ -69,10 +69,15 @@ impl Snapshot {
         let written = now
             .iter()
             .filter(|(path, stamp)| self.stamps.get(*path) != Some(stamp));
-        let removed = self.stamps.keys().filter(|path| !now.contains_key(*path));
+        // A folder in the place of a link has to find that place empty: tar would take the link's target for it.
+        let gone = |(path, stamp): &(&PathBuf, &Stamp)| {
+            now.get(*path)
+                .is_none_or(|now: &Stamp| now.is_folder != stamp.is_folder)
+        };
+        let removed = self.stamps.iter().filter(gone);
         Ok(Changes {
             written: written.map(|(path, _)| path.clone()).collect(),
-            removed: removed.cloned().collect(),
+            removed: removed.map(|(path, _)| path.clone()).collect(),
             accounts: self.accounts.changes(&AccountLines::of(root)),
         })
     }
@@ -253,6 +258,7 @@ mod tests {
                 for file in ["etc/kept", "etc/changed", "etc/gone", "usr/lib/mode"] {
                     fs::write(dir.path().join(tree).join(file), "old").unwrap();
                 }
+                symlink("../usr/lib", dir.path().join(tree).join("etc/linked")).unwrap();
                 let accounts = "root:x:0:0::/root:/bin/sh\n";
                 fs::write(dir.path().join(tree).join("etc/passwd"), accounts).unwrap();
                 fs::write(dir.path().join(tree).join("etc/group"), "root:x:0:\n").unwrap();
@@ -276,6 +282,11 @@ mod tests {
         fs::remove_file(build.join("etc/gone")).unwrap();
         fs::create_dir_all(build.join("srv/new")).unwrap();
         symlink("kept", build.join("etc/link")).unwrap();
+        fs::remove_file(build.join("etc/linked")).unwrap();
+        fs::create_dir(build.join("etc/linked")).unwrap();
+        fs::write(build.join("etc/linked/own"), "").unwrap();
+        fs::remove_dir(build.join("layer")).unwrap();
+        fs::write(build.join("layer"), "").unwrap();
         fs::set_permissions(build.join("usr/lib/mode"), fs::Permissions::from_mode(0o4750)).unwrap();
         fs::write(build.join("run/pid"), "7").unwrap();
         fs::write(build.join("etc/ld.so.cache"), "cache").unwrap();
@@ -288,6 +299,8 @@ mod tests {
         assert_eq!(fs::read_to_string(image.join("etc/changed")).unwrap(), "new");
         assert!(!image.join("etc/gone").exists() && image.join("srv/new").is_dir());
         assert_eq!(fs::read_link(image.join("etc/link")).unwrap(), Path::new("kept"));
+        assert!(!image.join("etc/linked").is_symlink() && image.join("etc/linked/own").is_file());
+        assert!(image.join("layer").is_file() && !image.join("usr/lib/own").exists());
         assert_eq!(
             fs::metadata(image.join("usr/lib/mode")).unwrap().mode() & 0o7777,
             0o4750

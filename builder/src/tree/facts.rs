@@ -6,21 +6,21 @@ use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use genpack_spec::declared::DeclaredSection;
 use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::layout;
 use genpack_spec::types::{Keyboard, Locale, TimeZone, UnitName, UserName};
 
 use super::units;
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, InputError, Problem};
 
 /// Collects the facts of a finished tree, leaves them in it, and checks the declared sections against them. `modules` is
 /// the folder of the kernel's modules, which needn't be in the tree yet.
 ///
 /// # Errors
 ///
-/// When a section is for a user whom the tree lacks, or when a file of the tree can't be read.
+/// [`InputError`] with all sections that are for a user whom the tree lacks; and when a file of the tree can't be read.
 pub fn collect_facts(root: &Path, modules: &Path, blueprint: &Blueprint) -> Result<Facts> {
     let mut facts = facts(root, modules, blueprint.settings.as_slice())?;
     if let (None, Some(features)) = (&blueprint.persist, &mut facts.features) {
@@ -35,17 +35,12 @@ pub fn collect_facts(root: &Path, modules: &Path, blueprint: &Blueprint) -> Resu
 
 fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
     let accounts = accounts(root).context("reading /etc/passwd of the tree")?;
-    for section in settings {
-        if let Some(user) = &section.user
-            && !accounts.iter().any(|(name, _)| name == user.as_str())
-        {
-            bail!(
-                "settings: the section {} is for the user {user}, whom the image does not have; add the user to users:, or \
-                 the package that makes it to packages:",
-                section.name
-            );
-        }
-    }
+    let lacks = |section: &&DeclaredSection| {
+        let mut users = section.user.iter();
+        users.any(|user| accounts.iter().all(|(name, _)| name != user.as_str()))
+    };
+    let strangers = settings.iter().filter(lacks).map(of_a_stranger);
+    InputError::unless_none(strangers.collect(), ())?;
     let is_person = |uid: u32| uid == 0 || (1000..60000).contains(&uid);
     let users = accounts
         .iter()
@@ -64,6 +59,16 @@ fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Fa
         features: Some(features(root, &kernel_modules(modules))),
         settings: settings.to_vec(),
     })
+}
+
+fn of_a_stranger(section: &DeclaredSection) -> Problem {
+    let user = section.user.as_ref().map_or("", UserName::as_str);
+    let label = format!(
+        "the section {} is for the user {user}, whom the image does not have",
+        section.name
+    );
+    Problem::about(&["settings"], &section.name, label)
+        .with_help("add the user to users, or the package that makes it to packages")
 }
 
 fn in_tree(root: &Path, path: &str) -> std::path::PathBuf {
@@ -351,12 +356,17 @@ mod tests {
             keys: Vec::new(),
         };
         assert!(facts(tree.path(), Path::new("/nonexistent"), &[section("daemon")]).is_ok());
-        let error = facts(tree.path(), Path::new("/nonexistent"), &[section("kiosk")])
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("section kiosk is for the user kiosk, whom the image does not have"),
-            "{error}"
+        let sections = [section("kiosk"), section("daemon"), section("nobody")];
+        let error = facts(tree.path(), Path::new("/nonexistent"), &sections).unwrap_err();
+        let error = error.downcast::<InputError>().unwrap();
+        let said: Vec<_> = error.problems().iter().map(Problem::label).collect();
+        assert_eq!(
+            said,
+            [
+                "the section kiosk is for the user kiosk, whom the image does not have",
+                "the section kiosk is for the user nobody, whom the image does not have"
+            ]
         );
+        assert_eq!(error.problems()[0].mention().unwrap().name, "kiosk");
     }
 }

@@ -84,11 +84,14 @@ fn merge_folder(from: &Path, root: &Path, relative: &Path, without: Option<&Path
                 .with_context(copying)?;
         } else if metadata.is_file() {
             fs::copy(&source, &target).with_context(copying)?;
-            set_mode(&target, metadata.mode()).with_context(copying)?;
         } else {
             bail!("{} is neither a file nor a folder nor a link", source.display());
         }
         lchown(&target, Some(0), Some(0)).with_context(copying)?;
+        if metadata.is_file() {
+            // Afterwards, because a new owner takes set-user-ID and set-group-ID away (chown(2)).
+            set_mode(&target, metadata.mode()).with_context(copying)?;
+        }
     }
     Ok(())
 }
@@ -144,13 +147,19 @@ mod tests {
     #[test]
     fn files_links_and_modes_arrive() {
         let case = case();
-        fs::write(case.from.join("etc/run"), "x").unwrap();
-        set_mode(&case.from.join("etc/run"), 0o750).unwrap();
+        let modes = [("run", 0o750), ("as-owner", 0o4755), ("as-group", 0o2755)];
+        for (name, mode) in modes {
+            let file = case.from.join("etc").join(name);
+            fs::write(&file, "x").unwrap();
+            set_mode(&file, mode).unwrap();
+        }
         symlink("/somewhere", case.from.join("etc/link")).unwrap();
         fs::write(case.root.join("etc/link"), "old").unwrap();
         merge(&case.from, &case.root).unwrap();
-        let metadata = fs::metadata(case.root.join("etc/run")).unwrap();
-        assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (0o750, 0));
+        for (name, mode) in modes {
+            let metadata = fs::metadata(case.root.join("etc").join(name)).unwrap();
+            assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (mode, 0), "{name}");
+        }
         assert_eq!(
             fs::read_link(case.root.join("etc/link")).unwrap(),
             Path::new("/somewhere")

@@ -14,6 +14,7 @@ mod merge;
 mod persist;
 pub mod scripts;
 mod services;
+mod starts;
 mod times;
 mod units;
 

@@ -3,27 +3,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use genpack_spec::storage::{Persist, PersistPath};
 
-use crate::blueprint::InputError;
+use crate::blueprint::{InputError, Problem};
 
 /// Checks that every folder of `persist` is in the tree, under its own name. A slip of the pen would otherwise cost the
 /// data of a device, and a link could lead out of what is kept.
 ///
 /// # Errors
-/// [`InputError`] that says what is at the path instead.
+/// [`InputError`] that says of every such path what is there instead.
 pub fn check_persist(root: &Path, persist: Option<&Persist>) -> Result<()> {
     let folders = persist.map_or(&[][..], Persist::folders);
-    for path in folders {
-        if let Some(problem) = problem(root, path) {
-            bail!(InputError::plain(format!("persist: {problem}")));
-        }
-    }
-    Ok(())
+    let mistakes = folders.iter().filter_map(|path| mistake(root, path)).collect();
+    Ok(InputError::unless_none(mistakes, ())?)
 }
 
-fn problem(root: &Path, path: &PersistPath) -> Option<String> {
+fn mistake(root: &Path, path: &PersistPath) -> Option<Problem> {
+    let about = |why: String, help: &str| Problem::about(&["persist"], path.as_str(), why).with_help(help);
     let mut inside = PathBuf::from("/");
     for part in path.as_str().trim_start_matches('/').split('/') {
         inside.push(part);
@@ -33,20 +30,21 @@ fn problem(root: &Path, path: &PersistPath) -> Option<String> {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(metadata) if metadata.is_symlink() => {
                 let target = fs::read_link(&place).unwrap_or_default();
-                return Some(format!(
-                    "{shown} is a link to {}; name the folder that it leads to",
-                    target.display()
+                return Some(about(
+                    format!("{shown} is a link to {}", target.display()),
+                    "name the folder that it leads to",
                 ));
             }
             Ok(_) => {
-                return Some(format!(
-                    "{shown} is a file of the image, and only folders can be kept"
+                return Some(about(
+                    format!("{shown} is a file of the image"),
+                    "only folders can be kept",
                 ));
             }
             Err(_) => {
-                return Some(format!(
-                    "the image has no folder {shown}; correct the path, or have the folder made by a package, files/ or a \
-                     setup command"
+                return Some(about(
+                    format!("the image has no folder {shown}"),
+                    "correct the path, or have the folder made by a package, files/ or a setup command",
                 ));
             }
         }
@@ -67,25 +65,25 @@ mod tests {
         fs::create_dir_all(root.join("var/lib/mysql")).unwrap();
         fs::write(root.join("var/file"), "").unwrap();
         symlink("/var/lib", root.join("var/state")).unwrap();
-        let said = |path: &str| {
-            let persist = Persist::paths(vec![path.parse().unwrap()]).unwrap();
-            check_persist(root, Some(&persist)).map_err(|error| error.to_string())
+        let check = |paths: &[&str]| {
+            let paths = paths.iter().map(|path| path.parse().unwrap()).collect();
+            check_persist(root, Some(&Persist::paths(paths).unwrap()))
         };
-        assert_eq!(said("/var/lib/mysql"), Ok(()));
-        for (path, why) in [
-            (
-                "/var/lib/msql",
-                "persist: the image has no folder /var/lib/msql; correct the path",
-            ),
-            (
-                "/var/state/mysql",
-                "persist: /var/state is a link to /var/lib; name the folder",
-            ),
-            ("/var/file", "persist: /var/file is a file of the image"),
-        ] {
-            let error = said(path).unwrap_err();
-            assert!(error.starts_with(why), "{error}");
-        }
+        assert!(check(&["/var/lib/mysql"]).is_ok());
+        let wrong = ["/var/lib/msql", "/var/state/mysql", "/var/lib/mysql", "/var/file"];
+        let error = check(&wrong).unwrap_err().downcast::<InputError>().unwrap();
+        let said = error.problems().iter();
+        let said: Vec<_> = said
+            .map(|problem| (problem.mention().unwrap().name.as_str(), problem.label()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                ("/var/lib/msql", "the image has no folder /var/lib/msql"),
+                ("/var/state/mysql", "/var/state is a link to /var/lib"),
+                ("/var/file", "/var/file is a file of the image"),
+            ]
+        );
         assert!(check_persist(root, Some(&Persist::All)).is_ok() && check_persist(root, None).is_ok());
     }
 }

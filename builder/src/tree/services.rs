@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use genpack_spec::types::UnitName;
 
 use super::chroot::Chroot;
+use super::starts::{self, Flaw};
 use super::units;
 use crate::blueprint::{self, InputError, Problem};
 use crate::command::Failed;
@@ -19,21 +20,57 @@ const NO_PACKAGE: &str =
 /// Enables units of the profile and of the blueprint.
 ///
 /// # Errors
-/// [`InputError`] with all units that do not exist.
+/// [`InputError`] with all units that do not exist, can't be enabled, or would not be started all the same.
 pub fn enable_services(root: &Path, profile: &[UnitName], blueprint: &[UnitName]) -> Result<()> {
     let chroot = Chroot::enter(root)?;
     let aliases = units::aliases(root);
-    let mut unknown = Vec::new();
+    let mut mistakes = Vec::new();
+    let mut enabled = Vec::new();
     for unit in profile.iter().chain(blueprint).map(UnitName::as_str) {
         // It does not enable links.
         let real = aliases.get(unit).map_or(unit, String::as_str);
+        if let Some(flaw) = starts::refusal(root, real) {
+            Problem::add(&mut mistakes, [flawed(unit, &flaw)]);
+            continue;
+        }
         match chroot.run("systemctl", &["enable", real], &[]) {
-            Err(error) if is_unknown(&error) => unknown.push(unit),
-            outcome => outcome.with_context(|| format!("enabling {unit}, which services: names"))?,
+            Err(error) if is_unknown(&error) => {
+                Problem::add(&mut mistakes, [missing(unit, &units::files(root))]);
+            }
+            outcome => {
+                outcome.with_context(|| format!("enabling {unit}, which services: names"))?;
+                enabled.push((unit, real));
+            }
         }
     }
-    let mistakes = unknown.into_iter().map(|unit| missing(unit, &units::files(root)));
-    Ok(InputError::unless_none(mistakes.collect(), ())?)
+    // Only now, because one of them may start another.
+    let inert = |(unit, real): (&str, &str)| Some(flawed(unit, &starts::inert(root, real)?));
+    Problem::add(&mut mistakes, enabled.into_iter().filter_map(inert));
+    Ok(InputError::unless_none(mistakes, ())?)
+}
+
+fn flawed(unit: &str, flaw: &Flaw) -> Problem {
+    let (why, help) = match flaw {
+        Flaw::Masked => (
+            format!("{unit} is masked, and can't be started"),
+            "take it out here, or remove the link to /dev/null or the empty file that masks it".into(),
+        ),
+        Flaw::Template => (
+            format!("{unit} is a template, and no unit by itself"),
+            format!(
+                "write what it is for behind the @, for example {:?}",
+                unit.replacen("@.", "@1.", 1)
+            ),
+        ),
+        Flaw::Inert(trigger) => (
+            format!("{unit} has no [Install] section, so nothing starts it"),
+            match trigger {
+                Some(trigger) => format!("name {trigger:?}, which starts it"),
+                None => "add [Install] with WantedBy=multi-user.target to its file, or in a drop-in".into(),
+            },
+        ),
+    };
+    Problem::about(&["services"], unit, why).with_help(help)
 }
 
 fn is_unknown(error: &anyhow::Error) -> bool {
@@ -50,6 +87,24 @@ fn missing(unit: &str, known: &[(String, Option<PathBuf>)]) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_that_would_not_be_started_is_a_mistake_of_the_blueprint() {
+        let inert = flawed("app.service", &Flaw::Inert(None));
+        assert_eq!(
+            inert.label(),
+            "app.service has no [Install] section, so nothing starts it"
+        );
+        let flaws = [
+            Flaw::Masked,
+            Flaw::Template,
+            Flaw::Inert(Some("app.timer".into())),
+        ];
+        for flaw in flaws {
+            let mention = flawed("app.service", &flaw);
+            assert_eq!(mention.mention().unwrap().name, "app.service");
+        }
+    }
 
     #[test]
     fn a_misspelt_unit_is_recognised() {

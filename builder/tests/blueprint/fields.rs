@@ -1,6 +1,5 @@
 //! `golden/fields/FIELD.txt`: blueprints of one line each, and below each what it comes to or what is said of it.
 
-use std::fs;
 use std::path::Path;
 
 use genpack_builder::blueprint::{BlueprintFile, InputError, blueprint_schema};
@@ -40,24 +39,5 @@ fn answer(line: &str, field: &str) -> (bool, String) {
 
 #[test]
 fn every_field_has_good_and_bad_cases_with_their_messages() {
-    let mut differences = Vec::new();
-    for field in all() {
-        let path = golden::folder("fields").join(format!("{field}.txt"));
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let answers: Vec<_> = text
-            .lines()
-            .filter_map(blueprint_of)
-            .map(|line| (line, answer(line, &field)))
-            .collect();
-        for outcome in [true, false] {
-            assert!(
-                answers.iter().any(|(_, (good, _))| *good == outcome),
-                "{field} lacks a case"
-            );
-        }
-        let block = |(line, (_, said)): &(&str, (bool, String))| format!("{line}\n{said}\n");
-        let actual = answers.iter().map(block).collect::<Vec<_>>().join("\n");
-        differences.extend(golden::compare(&path, &actual));
-    }
-    golden::assert_none(differences);
+    golden::every_field("fields", &all(), answer);
 }

@@ -37,6 +37,28 @@ pub fn compare(file: &Path, actual: &str) -> Option<String> {
     differs.then(|| format!("{}:\n{actual}\n--- and not:\n{expected}", file.display()))
 }
 
+/// Compares what is said of the cases of each field with `FIELD.txt` of a folder: a case is a line that begins with a
+/// bracket, and `answer` says whether it is good, and what it comes to or what is wrong. Each field has cases of both kinds.
+pub fn every_field(kind: &str, fields: &[String], answer: impl Fn(&str, &str) -> (bool, String)) {
+    let mut differences = Vec::new();
+    for field in fields {
+        let path = folder(kind).join(format!("{field}.txt"));
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let cases = text.lines().filter(|line| line.starts_with('{'));
+        let answers: Vec<_> = cases.map(|line| (line, answer(line, field))).collect();
+        for outcome in [true, false] {
+            assert!(
+                answers.iter().any(|(_, (good, _))| *good == outcome),
+                "{field} lacks a case"
+            );
+        }
+        let block = |(line, (_, said)): &(&str, (bool, String))| format!("{line}\n{said}\n");
+        let actual = answers.iter().map(block).collect::<Vec<_>>().join("\n");
+        differences.extend(compare(&path, &actual));
+    }
+    assert_none(differences);
+}
+
 /// Fails with all differences.
 pub fn assert_none(differences: Vec<String>) {
     assert!(

@@ -6,4 +6,5 @@
 mod fields;
 mod golden;
 mod merge;
+mod profile;
 mod schema;

@@ -9,8 +9,20 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UnitName(String);
 
-/// Kinds of unit that a person may turn on and off.
-const SUFFIXES: [&str; 6] = ["service", "socket", "timer", "path", "target", "mount"];
+/// Kinds of unit (systemd.unit(5), "Synopsis").
+const SUFFIXES: [&str; 11] = [
+    "automount",
+    "device",
+    "mount",
+    "path",
+    "scope",
+    "service",
+    "slice",
+    "socket",
+    "swap",
+    "target",
+    "timer",
+];
 /// `UNIT_NAME_MAX` of systemd (`src/basic/unit-name.h`) less the terminating zero.
 const UNIT_NAME_LIMIT: usize = 255;
 
@@ -72,6 +84,11 @@ mod tests {
             ("fstrim.timer", "fstrim.timer"),
             ("getty@tty1", "getty@tty1.service"),
             ("php8.2-fpm", "php8.2-fpm.service"),
+            ("srv-data.automount", "srv-data.automount"),
+            ("srv-data.swap", "srv-data.swap"),
+            ("user.slice", "user.slice"),
+            ("init.scope", "init.scope"),
+            ("dev-sda.device", "dev-sda.device"),
         ] {
             assert_eq!(text.parse::<UnitName>().unwrap().as_str(), want);
         }

@@ -88,12 +88,15 @@ fn a_base_that_is_not_there_is_named_at_once() {
     refuses(
         "tar:of-nowhere.tar",
         "",
-        &["blueprint/of-nowhere.tar: No such file or directory"],
+        &[
+            "genpack.json5:1:22]",
+            "blueprint/of-nowhere.tar can't be read: No such file or directory",
+        ],
     );
     refuses(
         "oci:of-nowhere",
         "",
-        &["blueprint/of-nowhere can't be used: No such file or directory"],
+        &["blueprint/of-nowhere can't be read: No such file or directory"],
     );
     refuses(
         "oci:files",

@@ -64,7 +64,13 @@ fn a_mistake_in_the_blueprint_is_shown_where_it_stands() {
 fn a_size_without_a_data_partition_is_a_mistake() {
     let site = Site::new("{ name: 'web', data_size: '1G' }");
     let said = Running::start(site.build()).finish();
-    said.assert(2, &["data_size", "which an image has only with persist"]);
+    said.assert(
+        2,
+        &[
+            "genpack.json5:1:27]",
+            "an image has a data partition only with persist",
+        ],
+    );
     site.assert_untouched();
 }
 

@@ -30,7 +30,8 @@ fn the_line_and_the_word_are_shown() {
 
 #[test]
 fn what_a_build_finds_is_shown_where_it_stands() {
-    let text = "{\n  name: 'web',\n  services: ['cron'],\n  users: [{ uid: 2000, name: 'op' }],\n  variants: {\n    a: { services: ['sshd@1.service'] },\n  },\n}";
+    let text = "{\n  name: 'web',\n  services: ['cron'],\n  users: [{ uid: 2000, name: 'op' }],\n  variants: {\n    a: { services: ['sshd@1.service'] },\n  },\n  \
+                profile: 'kwm', persist: ['/srv'],\n  settings: { kiosk: { user: 'x', keys: { a: { type: 'url' } } } },\n}";
     let file = parse(text).unwrap();
     let locate = |problem: Problem, variant| {
         let error = anyhow::Error::from(InputError::from(problem)).context("building");
@@ -46,6 +47,9 @@ fn what_a_build_finds_is_shown_where_it_stands() {
             None,
             ":4:30]",
         ),
+        (Problem::about(&["profile"], "kwm", "no kwm"), None, ":8:12]"),
+        (Problem::about(&["persist"], "/srv", "no /srv"), None, ":8:29]"),
+        (Problem::about(&["settings"], "kiosk", "for x"), None, ":9:15]"),
     ] {
         let said = locate(problem.clone(), variant);
         assert!(said.contains(&format!("web/genpack.json5{place}")), "{said}");

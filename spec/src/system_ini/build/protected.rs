@@ -22,7 +22,7 @@ pub(super) fn refusal(unit: &UnitName, on: bool) -> Option<Text> {
     let unit = unit.as_str().to_ascii_lowercase().replace('_', "-");
     let (stem, kind) = unit.rsplit_once('.').unwrap_or((&unit, ""));
     let template = stem.split('@').next().unwrap_or(stem);
-    if matches!(kind, "target" | "mount") {
+    if !matches!(kind, "path" | "service" | "socket" | "timer") {
         return Some(text!(
             "{unit} is a step of the start itself, not a program to switch on or off",
             unit
@@ -75,6 +75,7 @@ mod tests {
             ("rescue.target", true, false),
             ("rescue", true, false),
             ("boot.mount", false, false),
+            ("system.slice", false, false),
             ("systemd-poweroff", true, false),
             ("debug-shell", true, false),
             ("debug-shell", false, true),
