@@ -14,6 +14,8 @@ use crate::types::{Keyboard, Locale, MacAddress, TimeZone, UnitName, UserName};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
+    /// The blueprint's name, with which the default host name begins.
+    pub name: Option<String>,
     /// Time zones.
     pub time_zones: Option<Vec<TimeZone>>,
     /// Locales, beside `C` and `POSIX`.

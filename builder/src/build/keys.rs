@@ -13,9 +13,6 @@ use crate::blueprint::FILES_DIR;
 use crate::hash;
 use crate::source::Part;
 
-/// Raised when the way in which layers are made changes.
-const LAYER_FORMAT: u32 = 2;
-
 /// Names of what a build keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
@@ -52,7 +49,8 @@ impl Keys {
     /// Names everything that is made of `request` and the pinned `parts`, as of the moment `epoch`.
     pub fn of(request: &Request, parts: &Parts, epoch: u32) -> Result<Keys> {
         let mut layer = Inputs::default();
-        layer.add("format", &LAYER_FORMAT)?;
+        let program = of_file(&std::env::current_exe().context("finding this program")?)?;
+        layer.add("the program genpack", &program)?;
         layer.add("system", &parts.key(Part::System))?;
         layer.add("build", &request.has_build_tree().then(|| parts.key(Part::Build)))?;
         let application = parts.source.has_application().then_some(Part::Application);
@@ -71,8 +69,6 @@ impl Keys {
         let layer = layer.name();
         let mut image = Inputs::default();
         image.add("genpack", &env!("CARGO_PKG_VERSION"))?;
-        let program = of_file(&std::env::current_exe().context("finding this program")?)?;
-        image.add("the program genpack", &program)?;
         image.add("layer", &layer)?;
         image.add("kernel", &parts.key(Part::Kernel))?;
         image.add("tools", &parts.key(Part::Tools))?;

@@ -11,6 +11,7 @@ use super::{Request, Target, temporary_folder};
 use crate::blueprint::{BlueprintFile, InputError};
 use crate::cache::Cache;
 use crate::lock::{self, LOCK_FILE, Lock};
+use crate::print;
 use crate::progress::Progress;
 use crate::sandbox::{self, Ended};
 
@@ -91,11 +92,13 @@ pub fn run_inside(arguments: &InSandbox) -> Result<ExitCode> {
     }
     let difference = old.difference(&new);
     new.save()?;
-    match difference.as_slice() {
-        [] => println!("{LOCK_FILE}: nothing new"),
-        [line] => println!("{line}\n{LOCK_FILE}: 1 change"),
-        lines => println!("{}\n{LOCK_FILE}: {} changes", lines.join("\n"), lines.len()),
-    }
+    let verdict = match difference.len() {
+        0 => "nothing new".to_string(),
+        1 => "1 change".to_string(),
+        count => format!("{count} changes"),
+    };
+    let lines: String = difference.iter().map(|line| format!("{line}\n")).collect();
+    print::answer(&format!("{lines}{LOCK_FILE}: {verdict}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use super::{Cache, Kind};
+use crate::print;
 
 const MB: f64 = 1e6;
 
@@ -26,7 +27,7 @@ pub enum CacheCommand {
 pub fn run(command: &CacheCommand) -> Result<ExitCode> {
     let cache = Cache::of_user()?;
     match command {
-        CacheCommand::Show => print!("{}", table(&cache)),
+        CacheCommand::Show => print::answer(&table(&cache))?,
         CacheCommand::Clear { kinds } => {
             let kinds = if kinds.is_empty() {
                 &Kind::ALL
@@ -34,7 +35,7 @@ pub fn run(command: &CacheCommand) -> Result<ExitCode> {
                 kinds.as_slice()
             };
             cache.discard_partial();
-            println!("{:.0} MB removed", cache.clear(kinds)? as f64 / MB);
+            print::answer(&format!("{:.0} MB removed\n", cache.clear(kinds)? as f64 / MB))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -229,7 +229,7 @@ impl Target {
             (None, None) => Facts::default(),
         };
         Ok(Target {
-            hostname: named("genpack")?,
+            hostname: named(facts.name.as_deref().unwrap_or("genpack"))?,
             facts,
         })
     }

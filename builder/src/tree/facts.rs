@@ -26,6 +26,7 @@ pub fn collect_facts(root: &Path, modules: &Path, blueprint: &Blueprint) -> Resu
     if let (None, Some(features)) = (&blueprint.persist, &mut facts.features) {
         features.remove(&Feature::Storage);
     }
+    facts.name = Some(blueprint.name.to_string());
     facts.generated_units |= blueprint.persist.is_some();
     let path = in_tree(root, layout::FACTS);
     fs::create_dir_all(path.parent().unwrap_or(root))?;
@@ -47,6 +48,7 @@ fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Fa
         .filter(|(_, uid)| is_person(*uid))
         .map(|(name, _)| name.as_str());
     Ok(Facts {
+        name: None,
         time_zones: Some(time_zones(&in_tree(root, layout::ZONEINFO))),
         locales: Some(locales(&root.join("usr/lib/locale"))),
         keyboards: Some(keyboards(root)),
