@@ -15,7 +15,7 @@ use nix::unistd::mkfifo;
 use tar::{Archive, Entry, EntryType};
 
 use super::compressed;
-use super::rooted::{Inside, Rooted};
+use crate::tree::rooted::{Inside, Rooted};
 
 /// What begins the name of a file that says that another one is gone (OCI image specification, "Layer Filesystem Changeset").
 const WHITEOUT: &str = ".wh.";
@@ -335,7 +335,8 @@ fn make_folder(target: &Path) -> io::Result<()> {
     fs::create_dir(target)
 }
 
-fn remove(target: &Path) -> io::Result<()> {
+/// Removes whatever is there, if anything is.
+pub(super) fn remove(target: &Path) -> io::Result<()> {
     match fs::symlink_metadata(target) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(target),
         Ok(_) => fs::remove_file(target),

@@ -20,10 +20,10 @@ pub use user::User;
 
 use self::image::Image;
 use super::debian::Debian;
-use super::rooted::Rooted;
 use super::{InstalledPackage, Origin, Part, Source, Wanted};
 use crate::lock::Lock;
 use crate::progress::Stage;
+use crate::tree::rooted::Rooted;
 
 /// Raised when the way in which images are unpacked changes.
 const FORMAT: u32 = 1;

@@ -11,7 +11,7 @@ use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
 use super::user::User;
-use crate::source::rooted::Rooted;
+use crate::tree::rooted::Rooted;
 
 /// Where programs are looked for when the image says nothing, in the order of Docker and podman.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
