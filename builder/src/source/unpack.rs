@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Component, Path, PathBuf};
@@ -14,7 +14,7 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::mkfifo;
 use tar::{Archive, Entry, EntryType};
 
-use super::compressed;
+use super::compressed::{self, CopyError};
 use crate::tree::rooted::{Inside, Rooted};
 
 /// What begins the name of a file that says that another one is gone (OCI image specification, "Layer Filesystem Changeset").
@@ -147,7 +147,10 @@ impl Unpacking {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 remove(&target).map_err(machine)?;
                 let made = File::options().write(true).create_new(true).open(&target);
-                copy(&mut entry, made.map_err(machine)?, &raw)?;
+                compressed::copy(&mut entry, &mut made.map_err(machine)?).map_err(|error| match error {
+                    CopyError::Read(error) => damaged(error),
+                    CopyError::Write(error) => machine(error),
+                })?;
             }
             other => {
                 return Err(input(
@@ -342,21 +345,6 @@ pub(super) fn remove(target: &Path) -> io::Result<()> {
         Ok(_) => fs::remove_file(target),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-    }
-}
-
-/// What can't be read is the tar file's fault, and what can't be written is not.
-fn copy(from: &mut impl Read, mut to: File, name: &[u8]) -> Outcome {
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(length) => to
-                .write_all(&buffer[..length])
-                .map_err(|error| UnpackError::Machine(shown(name), error))?,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(damaged(error)),
-        }
     }
 }
 

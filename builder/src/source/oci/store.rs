@@ -1,16 +1,17 @@
 //! The files of a container image, in a folder or in one tar file.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
 use tar::{Archive, EntryType};
 
 use crate::blueprint::InputError;
-use crate::source::compressed;
+use crate::source::compressed::{self, CopyError};
 
 /// Bytes of the largest JSON file that an image may have; it is read as a whole.
 const LARGEST_TEXT: u64 = 16 << 20;
@@ -47,14 +48,25 @@ impl Store {
         if metadata.is_dir() {
             return Ok(store(Files::Folder));
         }
-        let file = File::open(place).map_err(|error| mistake(error.to_string()))?;
+        let mut file = File::open(place).map_err(|error| mistake(error.to_string()))?;
         let damaged = |error: io::Error| {
             mistake(format!(
                 "it is no tar file, or ends too early: {error}; an image is a folder with an OCI layout, such a folder in a \
                  tar file, or what docker save writes"
             ))
         };
-        let file = plain(file).map_err(damaged)?;
+        let file = match compressed::is_compressed(&mut file).map_err(damaged)? {
+            false => file,
+            true => match unpacked(file, tempfile::tempfile) {
+                Err(CopyError::Read(error)) => bail!(damaged(error)),
+                Err(CopyError::Write(error)) => bail!(Error::new(error).context(format!(
+                    "unpacking {} into a temporary file in {}; the variable TMPDIR names another folder",
+                    place.display(),
+                    env::temp_dir().display()
+                ))),
+                Ok(file) => file,
+            },
+        };
         let index = index(&file).map_err(damaged)?;
         Ok(store(Files::Archive(file, index)))
     }
@@ -119,14 +131,12 @@ impl Store {
     }
 }
 
-/// Returns a tar file that is not compressed; a compressed one is unpacked into a temporary file.
-fn plain(mut file: File) -> io::Result<File> {
-    if !compressed::is_compressed(&mut file)? {
-        return Ok(file);
-    }
-    let mut unpacked = tempfile::tempfile()?;
-    io::copy(&mut compressed::open(file)?, &mut unpacked)?;
-    unpacked.rewind()?;
+/// Unpacks a compressed tar file into one that `make` makes.
+fn unpacked(file: File, make: impl FnOnce() -> io::Result<File>) -> Result<File, CopyError> {
+    let mut content = compressed::open(file).map_err(CopyError::Read)?;
+    let mut unpacked = make().map_err(CopyError::Write)?;
+    compressed::copy(&mut content, &mut unpacked)?;
+    unpacked.rewind().map_err(CopyError::Write)?;
     Ok(unpacked)
 }
 
@@ -195,5 +205,23 @@ impl Read for Section<'_> {
         self.offset += length as u64;
         self.left -= length as u64;
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_mistake_in_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("image.tar.zst");
+        fs::write(&place, zstd::encode_all(&[0; 10_000][..], 1).unwrap()).unwrap();
+        let full = || File::options().write(true).open("/dev/full");
+        let outcome = unpacked(File::open(&place).unwrap(), full);
+        assert!(matches!(outcome, Err(CopyError::Write(_))), "{outcome:?}");
+        fs::write(&place, b"\x28\xb5\x2f\xfd and no more").unwrap();
+        let outcome = unpacked(File::open(&place).unwrap(), tempfile::tempfile);
+        assert!(matches!(outcome, Err(CopyError::Read(_))), "{outcome:?}");
     }
 }
