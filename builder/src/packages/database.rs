@@ -23,6 +23,9 @@ pub struct Package {
     pub version: String,
     /// Architecture.
     pub arch: String,
+    /// Further architectures that it is there for: libc6 of i386 beside that of amd64. dpkg keeps all of them at one version, so
+    /// they are one package here, which goes or stays as a whole.
+    pub other_archs: Vec<String>,
     /// Name of the source package.
     pub source: String,
     /// Version of the source package.
@@ -72,12 +75,14 @@ impl Database {
         let installed = paragraphs(status)
             .into_iter()
             .filter(|paragraph| paragraph.line("Status").ends_with(" installed"));
-        let packages = installed
-            .map(package)
-            .map(|package| (package.name.clone(), package));
-        Database {
-            packages: packages.collect(),
+        let mut packages: BTreeMap<String, Package> = BTreeMap::new();
+        for package in installed.map(package) {
+            match packages.get_mut(&package.name) {
+                Some(first) => first.join(package),
+                None => drop(packages.insert(package.name.clone(), package)),
+            }
         }
+        Database { packages }
     }
 
     /// Returns which package each file belongs to. A folder belongs to all that name it, and is not in here.
@@ -91,6 +96,18 @@ impl Database {
             }
         }
         owners
+    }
+}
+
+impl Package {
+    /// Adds the same package of another architecture.
+    fn join(&mut self, other: Package) {
+        self.other_archs.push(other.arch);
+        self.essential |= other.essential;
+        self.depends.extend(other.depends);
+        self.provides.extend(other.provides);
+        self.paragraph += "\n\n";
+        self.paragraph += &other.paragraph;
     }
 }
 
@@ -116,6 +133,7 @@ pub fn package(paragraph: Paragraph<'_>) -> Package {
         source: or(source_name, &name),
         source_version: or(source_version, &version),
         arch: text("Architecture"),
+        other_archs: Vec::new(),
         maintainer: text("Maintainer"),
         homepage: text("Homepage"),
         summary: text("Description"),
@@ -178,9 +196,10 @@ impl Places {
     fn files_of(&self, tree: &Rooted, package: &Package) -> Result<BTreeSet<PathBuf>> {
         let info = Path::new(DPKG).join("info");
         // Packages that may be there for several architectures have theirs in the name.
-        let names = [package.name.clone(), format!("{}:{}", package.name, package.arch)];
+        let archs = [&package.arch].into_iter().chain(&package.other_archs);
+        let with_arch = archs.map(|arch| format!("{}:{arch}", package.name));
         let mut files = BTreeSet::new();
-        for name in names {
+        for name in [package.name.clone()].into_iter().chain(with_arch) {
             let Some(list) = text(tree, &info.join(format!("{name}.list")))? else {
                 continue;
             };
@@ -257,5 +276,26 @@ mod tests {
         .unwrap();
         std::os::unix::fs::symlink(&outside, root.join(DPKG)).unwrap();
         assert_eq!(Database::read(&root).unwrap(), None);
+    }
+
+    #[test]
+    fn a_package_of_two_architectures_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
+        let status = ["amd64", "i386"].map(|arch| {
+            let list = root.join(format!("var/lib/dpkg/info/libc6:{arch}.list"));
+            fs::write(list, format!("/.\n/usr/lib/{arch}/libc.so.6\n")).unwrap();
+            format!("Package: libc6\nStatus: install ok installed\nVersion: 1\nArchitecture: {arch}\nDepends: of-{arch}\n")
+        });
+        fs::write(root.join(STATUS), status.join("\n")).unwrap();
+        let libc = &Database::read(root).unwrap().unwrap().packages["libc6"];
+        assert_eq!(
+            (libc.arch.as_str(), libc.other_archs.as_slice()),
+            ("amd64", &["i386".to_string()][..])
+        );
+        assert_eq!(libc.files.len(), 2);
+        assert_eq!(libc.depends.concat(), ["of-amd64", "of-i386"]);
+        assert_eq!(libc.paragraph.matches("Package: libc6").count(), 2);
     }
 }

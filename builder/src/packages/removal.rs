@@ -134,11 +134,10 @@ impl<'a> Verdict<'a> {
             // A link that nobody brought goes with what it leads to.
             Kind::Link(_) if owner.is_some() => Ok(vec![Use::Path(path.to_path_buf())]),
             Kind::File { .. } => {
-                let file = root.join(path);
-                let data = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
                 // What a developer's script calls by its name is needed. Scripts of packages say it by depending on it.
                 let commands = owner.is_none() || is_own(wanted, path) || path.starts_with("etc/init.d");
-                Ok(uses::of(path, &data, commands))
+                let place = root.join(path);
+                uses::of(&place, path, commands).with_context(|| format!("reading {}", place.display()))
             }
             _ => Ok(Vec::new()),
         }

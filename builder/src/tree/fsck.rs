@@ -41,7 +41,7 @@ pub fn bundle_checkers(root: &Path, data_partition: bool) -> Result<()> {
     while let Some((path, name)) = todo.pop() {
         let reading = || format!("reading what /{} needs", path.display());
         let needs = root.read(&path).with_context(reading)?;
-        let needs = Needs::of(&needs).with_context(reading)?;
+        let needs = Needs::of(needs.as_slice()).with_context(reading)?;
         copy(&root, &path, &folder.join(&name)).with_context(|| format!("copying /{}", path.display()))?;
         if let Some(loader) = needs.loader {
             let file = Path::new(&loader)
