@@ -1,6 +1,6 @@
 //! Tar files of foreign systems, unpacked so that nothing in them reaches anything else on this machine.
 
-mod members;
+pub mod members;
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};

@@ -213,6 +213,20 @@ impl<R: Read> Members<R> {
     }
 }
 
+impl<R: Read + Seek> Members<R> {
+    /// Returns where in the tar file the content of the member is, which [`Members::next`] returned last, with its length, and goes
+    /// on behind it; none where it has holes.
+    pub fn place(&mut self, member: &Member) -> io::Result<Option<(u64, u64)>> {
+        let offset = self.tar.stream_position()?;
+        let rest = i64::try_from(self.left + self.padding);
+        self.tar
+            .seek_relative(rest.map_err(|_| io::Error::other("a size is too large"))?)?;
+        (self.left, self.padding) = (0, 0);
+        let is_whole = matches!(member.pieces[..], [Piece { offset: 0, length }] if length == member.size);
+        Ok(is_whole.then_some((offset, member.size)))
+    }
+}
+
 /// Returns the records of a pax header: `LENGTH KEY=VALUE\n`, where any byte may be in a value.
 fn records(mut text: &[u8]) -> io::Result<Vec<Record>> {
     let mut records = Vec::new();

@@ -13,7 +13,9 @@ fn entry(kind: u8, size: u64, content: &[u8]) -> Vec<u8> {
     header.set_size(size);
     header.set_path("a").unwrap();
     header.set_mode(0o644);
-    (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_cksum();
     let mut bytes = [header.as_bytes(), content].concat();
     bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), 0);
