@@ -9,6 +9,9 @@ use genpack_spec::modules::Module;
 
 use super::modinfo::{ModInfo, canonical};
 
+/// Where depmod says which files there are.
+const INDEX: &str = "modules.dep";
+
 /// The modules to begin with; what they depend on comes along.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -27,8 +30,8 @@ pub struct KernelModule {
     pub data: Vec<u8>,
 }
 
-/// Collects the wanted modules and all that they depend on from a kernel's module folder, in an order in which each
-/// comes after what it depends on.
+/// Collects the wanted modules and all that they depend on from a kernel's module folder, which depmod has been in, in an order in
+/// which each comes after what it depends on.
 ///
 /// # Errors
 /// When a required module, or one that another depends on, is neither there nor built in; the error names both.
@@ -123,23 +126,19 @@ impl Collector {
     }
 }
 
-/// Returns every module's file by its canonical name.
+/// Returns every module's file by its canonical name, as depmod(8) has found it: of several modules with one name only it knows
+/// which counts (depmod.d(5)). One outside of the folder is none of this kernel's.
 fn module_files(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
-    let mut files = BTreeMap::new();
-    let mut todo = vec![folder.to_path_buf()];
-    while let Some(folder) = todo.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            let name = entry.file_name();
-            if kind.is_dir() {
-                todo.push(entry.path());
-            } else if let Some((stem, "" | ".xz" | ".zst")) = name.to_string_lossy().split_once(".ko") {
-                files.insert(canonical(stem), entry.path());
-            }
-        }
-    }
-    Ok(files)
+    let index = folder.join(INDEX);
+    let text = fs::read_to_string(&index)
+        .with_context(|| format!("reading {}, which depmod makes", index.display()))?;
+    let file = |line: &str| {
+        // `kernel/fs/fat/vfat.ko.xz: kernel/fs/fat/fat.ko.xz` (modules.dep(5))
+        let path = Path::new(line.split_once(':')?.0);
+        let (stem, _) = path.file_name()?.to_str()?.split_once(".ko")?;
+        path.is_relative().then(|| (canonical(stem), folder.join(path)))
+    };
+    Ok(text.lines().filter_map(file).collect())
 }
 
 /// Returns the names of what would be modules in another kernel (kernel: `Documentation/kbuild/kbuild.rst`,
@@ -225,6 +224,11 @@ mod tests {
         }
     }
 
+    fn index(folder: &Path, files: &[&str]) {
+        let lines = files.iter().map(|file| format!("{file}:\n"));
+        fs::write(folder.join(INDEX), lines.collect::<String>()).unwrap();
+    }
+
     fn names(folder: &Path, required: &[&str], optional: &[&str]) -> Result<Vec<String>> {
         let strings = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
         let wanted = Wanted {
@@ -257,6 +261,14 @@ mod tests {
         )
         .unwrap();
         fs::write(folder.join("modules.builtin"), "kernel/fs/ext4.ko\n").unwrap();
+        let files = [
+            "virtio.ko",
+            "virtio-ring.ko.xz",
+            "virtio_blk.ko.zst",
+            "kernel/fs/extra.ko",
+            "sum_fast.ko",
+        ];
+        index(folder, &files);
 
         assert_eq!(
             names(folder, &["virtio-blk"], &["nvme"]).unwrap(),
@@ -266,11 +278,47 @@ mod tests {
         let error = names(folder, &["nvme"], &[]).unwrap_err().to_string();
         assert!(error.ends_with("has no module nvme"), "{error}");
 
-        fs::remove_file(folder.join("virtio.ko")).unwrap();
+        index(folder, &files[1..]);
         let error = names(folder, &["virtio_blk"], &[]).unwrap_err().to_string();
         assert_eq!(
             error,
             "the module virtio_ring needs virtio, which this kernel does not have"
         );
+    }
+
+    /// depmod itself chooses.
+    #[test]
+    fn of_two_modules_with_one_name_the_one_that_counts_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let (folder, config) = (dir.path().join("lib/modules/6.1"), dir.path().join("depmod.d"));
+        fs::create_dir(&config).unwrap();
+        for (place, alias) in [
+            ("updates", "ours"),
+            ("kernel/net", "theirs"),
+            ("extra", "of-others"),
+        ] {
+            fs::create_dir_all(folder.join(place)).unwrap();
+            module(&folder.join(place), "net.ko", &format!("alias={alias}"));
+        }
+        let chosen = |order: &str| {
+            fs::write(config.join("order.conf"), format!("search {order}\n")).unwrap();
+            let depmod = Command::new("/usr/sbin/depmod")
+                .arg("--config")
+                .arg(&config)
+                .arg("--basedir")
+                .arg(dir.path())
+                .arg("6.1")
+                .output()
+                .unwrap();
+            assert!(depmod.status.success(), "{depmod:?}");
+            let wanted = Wanted {
+                required: vec!["net".into()],
+                ..Wanted::default()
+            };
+            collect(&folder, &wanted).unwrap()[0].entry.aliases.join(" ")
+        };
+        assert_eq!(chosen("updates extra built-in"), "ours");
+        assert_eq!(chosen("extra updates built-in"), "of-others");
+        assert_eq!(chosen("built-in extra updates"), "theirs");
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use super::control::{Paragraph, paragraphs, relation};
+use crate::tree::rooted::Rooted;
 
 /// dpkg's folder, relative to the tree.
 pub const DPKG: &str = "var/lib/dpkg";
@@ -23,6 +23,9 @@ pub struct Package {
     pub version: String,
     /// Architecture.
     pub arch: String,
+    /// Further architectures that it is there for: libc6 of i386 beside that of amd64. dpkg keeps all of them at one version, so
+    /// they are one package here, which goes or stays as a whole.
+    pub other_archs: Vec<String>,
     /// Name of the source package.
     pub source: String,
     /// Version of the source package.
@@ -55,15 +58,14 @@ pub struct Database {
 impl Database {
     /// Reads dpkg's data of a tree; nothing when the tree has none.
     pub fn read(root: &Path) -> Result<Option<Database>> {
-        let path = root.join(STATUS);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            text => text.with_context(|| format!("reading {}", path.display()))?,
+        let tree = Rooted::open(root).with_context(|| format!("opening {}", root.display()))?;
+        let Some(text) = text(&tree, STATUS.as_ref())? else {
+            return Ok(None);
         };
-        let places = Places::read(root)?;
+        let places = Places::read(&tree)?;
         let mut database = Database::parse(&text);
         for package in database.packages.values_mut() {
-            package.files = places.files_of(root, package)?;
+            package.files = places.files_of(&tree, package)?;
         }
         Ok(Some(database))
     }
@@ -73,12 +75,14 @@ impl Database {
         let installed = paragraphs(status)
             .into_iter()
             .filter(|paragraph| paragraph.line("Status").ends_with(" installed"));
-        let packages = installed
-            .map(package)
-            .map(|package| (package.name.clone(), package));
-        Database {
-            packages: packages.collect(),
+        let mut packages: BTreeMap<String, Package> = BTreeMap::new();
+        for package in installed.map(package) {
+            match packages.get_mut(&package.name) {
+                Some(first) => first.join(package),
+                None => drop(packages.insert(package.name.clone(), package)),
+            }
         }
+        Database { packages }
     }
 
     /// Returns which package each file belongs to. A folder belongs to all that name it, and is not in here.
@@ -92,6 +96,18 @@ impl Database {
             }
         }
         owners
+    }
+}
+
+impl Package {
+    /// Adds the same package of another architecture.
+    fn join(&mut self, other: Package) {
+        self.other_archs.push(other.arch);
+        self.essential |= other.essential;
+        self.depends.extend(other.depends);
+        self.provides.extend(other.provides);
+        self.paragraph += "\n\n";
+        self.paragraph += &other.paragraph;
     }
 }
 
@@ -117,6 +133,7 @@ pub fn package(paragraph: Paragraph<'_>) -> Package {
         source: or(source_name, &name),
         source_version: or(source_version, &version),
         arch: text("Architecture"),
+        other_archs: Vec::new(),
         maintainer: text("Maintainer"),
         homepage: text("Homepage"),
         summary: text("Description"),
@@ -130,6 +147,11 @@ pub fn package(paragraph: Paragraph<'_>) -> Package {
     }
 }
 
+fn text(tree: &Rooted, file: &Path) -> Result<Option<String>> {
+    tree.text(file)
+        .with_context(|| format!("reading /{} of the tree", file.display()))
+}
+
 /// Where files are that dpkg knows by another name.
 struct Places {
     /// Diverted paths: where the file of everybody but the named package is (dpkg-divert(1)).
@@ -139,12 +161,12 @@ struct Places {
 }
 
 impl Places {
-    fn read(root: &Path) -> Result<Places> {
-        let text = fs::read_to_string(root.join(DPKG).join("diversions")).unwrap_or_default();
-        let lines: Vec<_> = text.lines().collect();
+    fn read(tree: &Rooted) -> Result<Places> {
+        let diversions = text(tree, &Path::new(DPKG).join("diversions"))?.unwrap_or_default();
+        let lines: Vec<_> = diversions.lines().collect();
         let mut links = BTreeMap::new();
-        for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
-            let entry = entry?;
+        let (_open, entries) = tree.entries(Path::new("")).context("reading the tree")?;
+        for entry in entries {
             if let Ok(to) = fs::read_link(entry.path()) {
                 let to = to.strip_prefix("/").unwrap_or(&to).to_path_buf();
                 links.insert(entry.file_name().to_string_lossy().into_owned(), to);
@@ -171,16 +193,15 @@ impl Places {
         }
     }
 
-    fn files_of(&self, root: &Path, package: &Package) -> Result<BTreeSet<PathBuf>> {
-        let info = root.join(DPKG).join("info");
+    fn files_of(&self, tree: &Rooted, package: &Package) -> Result<BTreeSet<PathBuf>> {
+        let info = Path::new(DPKG).join("info");
         // Packages that may be there for several architectures have theirs in the name.
-        let names = [package.name.clone(), format!("{}:{}", package.name, package.arch)];
+        let archs = [&package.arch].into_iter().chain(&package.other_archs);
+        let with_arch = archs.map(|arch| format!("{}:{arch}", package.name));
         let mut files = BTreeSet::new();
-        for name in names {
-            let path = info.join(format!("{name}.list"));
-            let list = match fs::read_to_string(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                list => list.with_context(|| format!("reading {}", path.display()))?,
+        for name in [package.name.clone()].into_iter().chain(with_arch) {
+            let Some(list) = text(tree, &info.join(format!("{name}.list")))? else {
+                continue;
             };
             for line in list.lines().filter(|line| *line != "/.") {
                 let place = self.real(line);
@@ -239,6 +260,42 @@ mod tests {
             .map(|f| f.to_str().unwrap())
             .collect();
         assert_eq!(files, ["lib", "usr/lib/x", "usr/lib/y.other"]);
-        assert_eq!(Database::read(&root.join("usr")).unwrap(), None);
+        assert_eq!(Database::read(&root.join("var")).unwrap(), None);
+    }
+
+    #[test]
+    fn only_the_trees_own_list_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, outside) = (dir.path().join("tree"), dir.path().join("dpkg"));
+        fs::create_dir_all(root.join("var/lib")).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(
+            outside.join("status"),
+            "Package: a\nStatus: install ok installed\n",
+        )
+        .unwrap();
+        std::os::unix::fs::symlink(&outside, root.join(DPKG)).unwrap();
+        assert_eq!(Database::read(&root).unwrap(), None);
+    }
+
+    #[test]
+    fn a_package_of_two_architectures_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("var/lib/dpkg/info")).unwrap();
+        let status = ["amd64", "i386"].map(|arch| {
+            let list = root.join(format!("var/lib/dpkg/info/libc6:{arch}.list"));
+            fs::write(list, format!("/.\n/usr/lib/{arch}/libc.so.6\n")).unwrap();
+            format!("Package: libc6\nStatus: install ok installed\nVersion: 1\nArchitecture: {arch}\nDepends: of-{arch}\n")
+        });
+        fs::write(root.join(STATUS), status.join("\n")).unwrap();
+        let libc = &Database::read(root).unwrap().unwrap().packages["libc6"];
+        assert_eq!(
+            (libc.arch.as_str(), libc.other_archs.as_slice()),
+            ("amd64", &["i386".to_string()][..])
+        );
+        assert_eq!(libc.files.len(), 2);
+        assert_eq!(libc.depends.concat(), ["of-amd64", "of-i386"]);
+        assert_eq!(libc.paragraph.matches("Package: libc6").count(), 2);
     }
 }

@@ -1,13 +1,13 @@
 //! Libraries that programs made by scripts need, and that only packages for building brought.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::database::Database;
-use super::listing::Listing;
+use super::listing::{Listing, is_foreign};
 use crate::blueprint::InputError;
 use crate::tree::elf::Needs;
 
@@ -18,15 +18,15 @@ use crate::tree::elf::Needs;
 /// [`InputError`] with every such file, library, and the package that brings it.
 pub fn check_libraries(made: &[PathBuf], build: &Path, image: &Path) -> Result<()> {
     let mut needed = BTreeSet::new();
-    for path in made {
+    for path in made.iter().filter(|path| !is_foreign(path)) {
         let file = build.join(path);
-        let reading = || format!("reading {}", file.display());
-        if fs::symlink_metadata(&file).with_context(reading)?.is_file() {
-            let data = fs::read(&file).with_context(reading)?;
-            // Whatever else it is, it is no program of this machine.
-            let libraries = Needs::of(&data).unwrap_or_default().libraries;
-            needed.extend(libraries.into_iter().map(|library| (path, library)));
-        }
+        let needs = || match fs::symlink_metadata(&file)?.is_file() {
+            true => Needs::of_file(&File::open(&file)?),
+            false => Ok(None),
+        };
+        let needs = needs().with_context(|| format!("reading {}", file.display()))?;
+        let libraries = needs.unwrap_or_default().libraries;
+        needed.extend(libraries.into_iter().map(|library| (path, library)));
     }
     if needed.is_empty() {
         return Ok(());
@@ -95,6 +95,11 @@ mod tests {
             "a script made /usr/lib/program, which needs libselinux.so.1, and the image does not have that; name libselinux1 in \
              packages:"
         );
+        // A container's programs find theirs in the container.
+        let container = Path::new("usr/lib/genpack/container/program");
+        fs::create_dir_all(build.join(container).parent().unwrap()).unwrap();
+        fs::copy("/bin/ls", build.join(container)).unwrap();
+        assert!(check_libraries(&[container.to_path_buf()], &build, &image).is_ok());
         // One that scripts made themselves is in the image, too.
         assert_eq!(made(&["program", "libselinux.so.1"]), Ok(()));
         tree(&image, &LIBRARIES);

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use genpack_spec::layout;
 
 use super::database::Database;
 use crate::tree::links::{self, Place};
@@ -37,8 +38,13 @@ pub struct Listing {
     by_name: BTreeMap<String, Vec<PathBuf>>,
 }
 
+/// Returns whether a path relative to a tree is in a container, whose files use one another and none of the system's.
+pub fn is_foreign(path: &Path) -> bool {
+    path.starts_with(layout::CONTAINER_ROOT.trim_start_matches('/'))
+}
+
 impl Listing {
-    /// Reads a tree, without what is mounted in it at run time.
+    /// Reads a tree, without what is mounted in it at run time, and without the files of a container.
     pub fn of(root: &Path, database: &Database) -> Result<Listing> {
         let mut listing = Listing::default();
         let mut todo = vec![PathBuf::new()];
@@ -47,6 +53,9 @@ impl Listing {
             for entry in fs::read_dir(root.join(&folder)).with_context(reading)? {
                 let entry = entry.with_context(reading)?;
                 let path = folder.join(entry.file_name());
+                if is_foreign(&path) {
+                    continue;
+                }
                 let kind = entry.file_type().with_context(reading)?;
                 let kind = if kind.is_dir() {
                     todo.push(path.clone());
@@ -61,7 +70,15 @@ impl Listing {
                 } else {
                     Kind::Other
                 };
-                listing.add(path, kind);
+                listing.entries.insert(path, kind);
+            }
+        }
+        // In the order of their paths, whatever the one in which a file system has them.
+        for (path, kind) in &listing.entries {
+            if *kind != Kind::Folder {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let places = listing.by_name.entry(name.into_owned()).or_default();
+                places.push(path.clone());
             }
         }
         for package in database.packages.values() {
@@ -76,18 +93,6 @@ impl Listing {
             }
         }
         Ok(listing)
-    }
-
-    fn add(&mut self, path: PathBuf, kind: Kind) {
-        if kind != Kind::Folder {
-            let name = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            self.by_name.entry(name).or_default().push(path.clone());
-        }
-        self.entries.insert(path, kind);
     }
 
     /// Returns whether something is at a path.

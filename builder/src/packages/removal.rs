@@ -18,6 +18,7 @@ use super::listing::{Kind, Listing};
 use super::needed::{Needed, Reason, is_installer};
 use super::unneeded;
 use super::uses::{self, Use};
+use crate::tree::rooted::Rooted;
 
 /// What the installers know and write down. Goes with them.
 const INSTALLERS_DATA: [&str; 9] = [
@@ -133,11 +134,10 @@ impl<'a> Verdict<'a> {
             // A link that nobody brought goes with what it leads to.
             Kind::Link(_) if owner.is_some() => Ok(vec![Use::Path(path.to_path_buf())]),
             Kind::File { .. } => {
-                let file = root.join(path);
-                let data = fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
                 // What a developer's script calls by its name is needed. Scripts of packages say it by depending on it.
                 let commands = owner.is_none() || is_own(wanted, path) || path.starts_with("etc/init.d");
-                Ok(uses::of(path, &data, commands))
+                let place = root.join(path);
+                uses::of(&place, path, commands).with_context(|| format!("reading {}", place.display()))
             }
             _ => Ok(Vec::new()),
         }
@@ -199,7 +199,9 @@ impl<'a> Verdict<'a> {
             remove(&root.join(path)).with_context(|| removing(path))?;
         }
         if !self.needed.installs {
-            for folder in INSTALLERS_DATA.iter().chain([&DPKG]) {
+            let folders = INSTALLERS_DATA.iter().chain([&DPKG]).map(Path::new);
+            // A link would lead to folders of this machine.
+            for folder in folders.filter(|folder| self.listing.kind(folder) == Some(&Kind::Folder)) {
                 remove_empty_below(&root.join(folder));
             }
         }
@@ -239,9 +241,15 @@ impl<'a> Verdict<'a> {
         let text: String = paragraphs
             .map(|package| format!("{}\n\n", package.paragraph))
             .collect();
-        fs::write(root.join(STATUS), text).with_context(|| format!("writing /{STATUS}"))?;
-        for entry in fs::read_dir(root.join(DPKG).join("info")).into_iter().flatten() {
-            let path = entry?.path();
+        let tree = Rooted::open(root).context("opening the tree")?;
+        tree.write(Path::new(STATUS), text)
+            .with_context(|| format!("writing /{STATUS}"))?;
+        let info = Path::new(DPKG).join("info");
+        let (_open, entries) = tree
+            .entries(&info)
+            .with_context(|| format!("reading /{}", info.display()))?;
+        for entry in entries {
+            let path = entry.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             // `NAME.list` or `NAME:ARCHITECTURE.list`.
             let package = name.rsplit_once('.').map_or(&*name, |(before, _)| before);

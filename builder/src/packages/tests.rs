@@ -312,3 +312,27 @@ fn a_tree_of_no_packages_is_left_alone() {
         (["usr/share/man/x".to_string()].as_slice(), Contents::default())
     );
 }
+
+#[test]
+fn a_containers_files_are_its_own() {
+    let dir = tree();
+    let container = "usr/lib/genpack/container";
+    write(
+        dir.path(),
+        &format!("{container}/usr/sbin/adduser"),
+        "#!/usr/bin/perl\n",
+    );
+    link(
+        dir.path(),
+        &format!("{container}/etc/alternatives/awk"),
+        "/usr/bin/debconf",
+    );
+    let (left, contents) = left(dir.path(), &["web"], None);
+    assert!(!names(&contents).contains(&"perl-base"), "{:?}", names(&contents));
+    for path in ["usr/sbin/adduser", "etc/alternatives/awk"] {
+        assert!(
+            left.contains(&format!("{container}/{path}")),
+            "{path} is not in {left:#?}"
+        );
+    }
+}

@@ -1,11 +1,13 @@
 //! What a file of a tree uses of others: libraries, interpreters, programs that it names.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::tree::elf;
 
-/// Text files above this size are data and not looked through.
-const LONGEST_TEXT: usize = 1 << 20;
+/// Text files of more bytes are data and not looked through.
+const LONGEST_TEXT: u64 = 1 << 20;
 /// Folders whose text files start programs: units, rules of udev, bus names, and all configuration.
 const STARTING: [&str; 5] = [
     "etc",
@@ -30,18 +32,25 @@ pub enum Use {
     Command(String),
 }
 
-/// Returns what a file uses. `commands` says whether the commands of a shell script count, too, and not only those that it
-/// names with their whole path.
-pub fn of(path: &Path, data: &[u8], commands: bool) -> Vec<Use> {
-    let mut uses = Vec::new();
-    if data.starts_with(b"\x7fELF") {
-        // A file for another kind of machine, or a damaged one, is none of ours.
-        let needs = elf::Needs::of(data).unwrap_or_default();
-        uses.extend(needs.loader.map(|loader| Use::Path(loader.into())));
-        uses.extend(needs.libraries.into_iter().map(Use::Library));
-        return uses;
+/// Returns what the file at `place` uses, which is at `path` of a tree. `commands` says whether the commands of a shell script
+/// count, too, and not only those that it names with their whole path.
+pub fn of(place: &Path, path: &Path, commands: bool) -> io::Result<Vec<Use>> {
+    let file = File::open(place)?;
+    if let Some(needs) = elf::Needs::of_file(&file)? {
+        let loader = needs.loader.map(|loader| Use::Path(loader.into()));
+        let libraries = needs.libraries.into_iter().map(Use::Library);
+        return Ok(loader.into_iter().chain(libraries).collect());
     }
-    if data.len() > LONGEST_TEXT || data.contains(&0) {
+    let mut data = Vec::new();
+    if file.metadata()?.len() <= LONGEST_TEXT {
+        file.take(LONGEST_TEXT).read_to_end(&mut data)?;
+    }
+    Ok(of_text(path, &data, commands))
+}
+
+fn of_text(path: &Path, data: &[u8], commands: bool) -> Vec<Use> {
+    let mut uses = Vec::new();
+    if data.contains(&0) {
         return uses;
     }
     let text = String::from_utf8_lossy(data);
@@ -112,7 +121,7 @@ mod tests {
     use super::*;
 
     fn uses(path: &str, text: &str, commands: bool) -> String {
-        let words = of(Path::new(path), text.as_bytes(), commands)
+        let words = of_text(Path::new(path), text.as_bytes(), commands)
             .into_iter()
             .map(|one| match one {
                 Use::Library(name) => format!("lib:{name}"),
@@ -153,13 +162,28 @@ mod tests {
 
     #[test]
     fn programs_use_their_loader_and_libraries() {
-        let data = std::fs::read("/bin/ls").unwrap();
-        let found = of(Path::new("bin/ls"), &data, false);
+        let found = of(Path::new("/bin/ls"), Path::new("bin/ls"), false).unwrap();
         assert!(found.contains(&Use::Library("libc.so.6".into())), "{found:?}");
         assert!(
             found.contains(&Use::Path("/lib64/ld-linux-x86-64.so.2".into())),
             "{found:?}"
         );
-        assert_eq!(of(Path::new("x"), b"\x7fELF and no more", true), []);
+    }
+
+    #[test]
+    fn large_files_are_not_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let used = |name: &str, begin: &[u8]| {
+            let place = dir.path().join(name);
+            std::fs::write(&place, begin).unwrap();
+            // More than there is memory; next to nothing of it is on the disk.
+            let file = File::options().write(true).open(&place).unwrap();
+            file.set_len(1 << 40).unwrap();
+            of(&place, Path::new(name), true).unwrap()
+        };
+        assert_eq!(used("model", b"#!/bin/sh\n"), []);
+        assert_eq!(used("damaged", b"\x7fELF and no more"), []);
+        let program = std::fs::read("/bin/ls").unwrap();
+        assert!(used("program", &program).contains(&Use::Library("libc.so.6".into())));
     }
 }

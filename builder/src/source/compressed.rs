@@ -1,6 +1,6 @@
 //! Files that may be compressed, read as what is in them.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, Write};
 
 use flate2::bufread::MultiGzDecoder;
 use liblzma::bufread::XzDecoder;
@@ -49,6 +49,28 @@ pub fn open<'a>(mut file: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     } else {
         Box::new(whole)
     })
+}
+
+/// Which side of a copy failed.
+#[derive(Debug)]
+pub enum CopyError {
+    /// What is copied can't be read.
+    Read(io::Error),
+    /// The copy can't be written.
+    Write(io::Error),
+}
+
+/// Copies all of `from`. Whoever gave it is to blame for what can't be read, and this machine for what can't be written.
+pub fn copy(from: &mut impl Read, to: &mut impl Write) -> Result<(), CopyError> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => to.write_all(&buffer[..length]).map_err(CopyError::Write)?,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(CopyError::Read(error)),
+        }
+    }
 }
 
 /// Returns what is to be said of a file that can't be read to its end.
@@ -123,8 +145,6 @@ impl<R: Read> Read for Measured<R> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     #[test]

@@ -7,7 +7,6 @@ pub mod apt;
 mod compressed;
 pub mod debian;
 pub mod oci;
-mod rooted;
 pub mod tar_file;
 mod unpack;
 

@@ -7,16 +7,16 @@ use anyhow::{Context, Result, bail};
 
 use super::compressed::{self, Measured};
 use super::debian::Debian;
-use super::rooted::Rooted;
 use super::unpack::{self, Kind, UnpackError};
 use super::{InstalledPackage, Origin, Part, Source, Wanted};
 use crate::blueprint::InputError;
 use crate::hash;
 use crate::lock::Lock;
 use crate::progress::Stage;
+use crate::tree::rooted::Rooted;
 
 /// Raised when the way in which the file is unpacked changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// A tar file ends with two blocks of zeros (POSIX.1-2024, pax, "ustar Interchange Format").
 const END: u64 = 1024;
 /// What an appliance needs of its system: where it may be, and what that is.
@@ -54,6 +54,37 @@ const NEEDED: [(&[&str], &str); 8] = [
         "modprobe, which loads drivers (Debian: kmod)",
     ),
 ];
+/// Folders that a system has as links into `/usr` (Debian: usrmerge). Ours, and the kernel's, would hide what is in others.
+const MERGED: [&str; 3] = ["bin", "lib", "sbin"];
+/// What genpack mounts something on, or writes something into, while it makes an image of the system: folders, each after the one
+/// that it is in, and files. A link would lead to this machine's own.
+const FOLDERS: [&str; 13] = [
+    "dev",
+    "etc",
+    "proc",
+    "run",
+    "sys",
+    "tmp",
+    "usr",
+    "usr/lib",
+    "usr/share",
+    "usr/share/doc",
+    "var",
+    "var/lib",
+    "var/lib/dpkg",
+];
+const FILES: [&str; 5] = [
+    "etc/group",
+    "etc/gshadow",
+    "etc/passwd",
+    "etc/shadow",
+    DPKG_STATUS,
+];
+/// What the image has of its own: the modules of the kernel that it starts, and genpack's files. Those of a machine, or of an
+/// earlier image, would only be in the way.
+const REPLACED: [&str; 2] = ["usr/lib/genpack", "usr/lib/modules"];
+/// How Debian's packages with a kernel are called.
+const KERNEL_PACKAGE: &str = "linux-image-";
 /// Debian's list of installed packages.
 const DPKG_STATUS: &str = "var/lib/dpkg/status";
 
@@ -98,13 +129,17 @@ impl TarFile {
                 self.file.display()
             );
         }
-        self.check(root)
+        self.check(root)?;
+        for folder in REPLACED {
+            unpack::remove(&root.join(folder)).with_context(|| format!("removing /{folder}"))?;
+        }
+        Ok(())
     }
 
-    /// Fails when the tree lacks what every appliance needs, naming all of it.
+    /// Fails when the tree lacks what every appliance needs, naming all of it, or has something else where that must be.
     fn check(&self, root: &Path) -> Result<()> {
-        let root = Rooted::open(root)?;
-        let has = |path: &&str| root.metadata(Path::new(path)).is_ok_and(|found| found.is_file());
+        let tree = Rooted::open(root)?;
+        let has = |path: &&str| tree.metadata(Path::new(path)).is_ok_and(|found| found.is_file());
         let missing: Vec<_> = NEEDED
             .iter()
             .filter(|(places, _)| !places.iter().any(has))
@@ -115,6 +150,24 @@ impl TarFile {
                 "the system in it can't become an appliance; it lacks{}\nput it in, or, when this is a container's file system, \
                  make an image of it and name that: base: \"oci:PLACE\"",
                 missing.concat()
+            )));
+        }
+        let found = |path: &str| fs::symlink_metadata(root.join(path)).ok();
+        if let Some(folder) = MERGED
+            .iter()
+            .find(|path| found(path).is_some_and(|found| found.is_dir()))
+        {
+            bail!(self.mistake(format!(
+                "/{folder} of the system in it is a folder, and in an appliance it is a link to usr/{folder}; install the package \
+                 usrmerge in the system, and make the tar file again"
+            )));
+        }
+        let folders = FOLDERS.map(|path| (path, "folder", found(path).is_none_or(|found| found.is_dir())));
+        let files = FILES.map(|path| (path, "file", found(path).is_none_or(|found| found.is_file())));
+        if let Some((path, kind, _)) = folders.iter().chain(&files).find(|(_, _, is_good)| !is_good) {
+            bail!(self.mistake(format!(
+                "/{path} of the system in it is no {kind}; put a {kind} in the place of what is there, for instance of a link, \
+                 and make the tar file again"
             )));
         }
         Ok(())
@@ -169,7 +222,10 @@ impl Source for TarFile {
     fn installed(&self, tree: &Path) -> Result<Vec<InstalledPackage>> {
         // Another distribution's list is not read: what is in the image is the tar file, which has a hash.
         if fs::exists(tree.join(DPKG_STATUS)).context("looking for a list of packages")? {
-            return self.debian.installed(tree);
+            let mut installed = self.debian.installed(tree)?;
+            // The image has another kernel.
+            installed.retain(|package| !package.name.starts_with(KERNEL_PACKAGE));
+            return Ok(installed);
         }
         Ok(Vec::new())
     }

@@ -1,9 +1,11 @@
 //! Tar files of foreign systems, unpacked so that nothing in them reaches anything else on this machine.
 
+pub mod members;
+
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Component, Path, PathBuf};
@@ -12,10 +14,11 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{Mode, UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 use nix::unistd::mkfifo;
-use tar::{Archive, Entry, EntryType};
+use tar::EntryType;
 
-use super::compressed;
-use super::rooted::{Inside, Rooted};
+use self::members::{Member, Members};
+use super::compressed::{self, CopyError};
+use crate::tree::rooted::{Inside, Rooted};
 
 /// What begins the name of a file that says that another one is gone (OCI image specification, "Layer Filesystem Changeset").
 const WHITEOUT: &str = ".wh.";
@@ -23,8 +26,6 @@ const WHITEOUT: &str = ".wh.";
 const OPAQUE: &str = ".wh..wh..opq";
 /// What begins other names that layers may have and that stand for no file.
 const RESERVED: &str = ".wh..wh.";
-/// How extended attributes are called in a tar file.
-const XATTR: &str = "SCHILY.xattr.";
 
 /// What kind of tar file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +61,19 @@ pub fn unpack(tar: impl Read, root: &Path, kind: Kind) -> Outcome {
         kind,
         own: HashSet::new(),
     };
-    let whole_blocks = WholeBlocks { inner: tar, read: 0 };
-    for (index, entry) in Archive::new(whole_blocks).entries().map_err(damaged)?.enumerate() {
-        let entry = entry.map_err(|error| match (index, error.kind()) {
-            (0, ErrorKind::Other) => no_tar_file(&error),
+    let mut members = Members::new(WholeBlocks { inner: tar, read: 0 });
+    let mut is_first = true;
+    loop {
+        let member = members.next().map_err(|error| match error.kind() {
+            ErrorKind::Other if is_first => no_tar_file(&error),
             _ => damaged(error),
         })?;
-        unpacking.entry(entry)?;
+        match member {
+            Some(member) => unpacking.member(&mut members, &member)?,
+            None => return Ok(()),
+        }
+        is_first = false;
     }
-    Ok(())
 }
 
 struct Unpacking {
@@ -88,19 +93,16 @@ struct Attributes {
 }
 
 impl Unpacking {
-    fn entry<R: Read>(&mut self, mut entry: Entry<R>) -> Outcome {
-        let mut kind = entry.header().entry_type();
-        if matches!(kind, EntryType::XGlobalHeader) {
-            return Ok(());
-        }
-        let raw = entry.path_bytes().into_owned();
+    fn member<R: Read>(&mut self, members: &mut Members<R>, member: &Member) -> Outcome {
+        let mut kind = member.kind;
+        let raw = member.name.as_slice();
         // Before POSIX, a folder was a file whose name ends so.
         if kind.is_file() && raw.ends_with(b"/") {
             kind = EntryType::Directory;
         }
-        let path = inside(&raw).ok_or_else(|| input(&raw, "its name leads out of the image".into()))?;
-        let machine = |error| UnpackError::Machine(shown(&raw), error);
-        let attributes = Attributes::of(&mut entry)?;
+        let path = inside(raw).ok_or_else(|| input(raw, "its name leads out of the image".into()))?;
+        let machine = |error| UnpackError::Machine(shown(raw), error);
+        let attributes = Attributes::of(member)?;
         let Some(name) = path.file_name() else {
             let root = self.root.folder(Path::new("")).map_err(machine)?;
             return attributes.apply(&root.path(), true).map_err(machine);
@@ -111,7 +113,7 @@ impl Unpacking {
         }
         if is_device {
             return Err(input(
-                &raw,
+                raw,
                 "it is a device node; only /dev may have any, and the running system makes its own there"
                     .into(),
             ));
@@ -122,23 +124,22 @@ impl Unpacking {
             .make_folder(parent)
             .map_err(|error| match error.raw_os_error() {
                 Some(libc::ENOTDIR | libc::EEXIST | libc::ELOOP) => {
-                    input(&raw, "what it lies in is no folder".into())
+                    input(raw, "what it lies in is no folder".into())
                 }
                 _ => machine(error),
             })?;
         if self.kind == Kind::Layer
             && let Some(hidden) = name.as_bytes().strip_prefix(WHITEOUT.as_bytes())
         {
-            return self.whiteout(&raw, name, OsStr::from_bytes(hidden), &parent);
+            return self.whiteout(raw, name, OsStr::from_bytes(hidden), &parent);
         }
         let target = parent.join(name.as_ref());
         match kind {
             EntryType::Directory => make_folder(&target).map_err(machine)?,
-            EntryType::Link => self.link(&raw, &entry, name, &parent)?,
+            EntryType::Link => self.link(member, name, &parent)?,
             EntryType::Symlink => {
-                let to = entry.link_name_bytes().unwrap_or_default().into_owned();
                 remove(&target).map_err(machine)?;
-                symlink(OsStr::from_bytes(&to), &target).map_err(machine)?;
+                symlink(OsStr::from_bytes(&member.target), &target).map_err(machine)?;
             }
             EntryType::Fifo => {
                 remove(&target).map_err(machine)?;
@@ -147,11 +148,16 @@ impl Unpacking {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 remove(&target).map_err(machine)?;
                 let made = File::options().write(true).create_new(true).open(&target);
-                copy(&mut entry, made.map_err(machine)?, &raw)?;
+                members
+                    .copy(member, &mut made.map_err(machine)?)
+                    .map_err(|error| match error {
+                        CopyError::Read(error) => damaged(error),
+                        CopyError::Write(error) => machine(error),
+                    })?;
             }
             other => {
                 return Err(input(
-                    &raw,
+                    raw,
                     format!("it is of a kind that a system does not have: {other:?}"),
                 ));
             }
@@ -165,16 +171,16 @@ impl Unpacking {
         Ok(())
     }
 
-    fn link<R: Read>(&self, raw: &[u8], entry: &Entry<R>, name: &OsStr, parent: &Inside) -> Outcome {
-        let to = entry.link_name_bytes().unwrap_or_default();
+    fn link(&self, member: &Member, name: &OsStr, parent: &Inside) -> Outcome {
+        let (raw, to) = (member.name.as_slice(), member.target.as_slice());
         let lost = || {
             input(
                 raw,
-                format!("it is a hard link to {:?}, which is not in the image", shown(&to)),
+                format!("it is a hard link to {:?}, which is not in the image", shown(to)),
             )
         };
         let to =
-            inside(&to).ok_or_else(|| input(raw, "it is a hard link that leads out of the image".into()))?;
+            inside(to).ok_or_else(|| input(raw, "it is a hard link that leads out of the image".into()))?;
         let file = to.file_name().ok_or_else(lost)?;
         let folder = self.root.folder(to.parent().unwrap_or(Path::new("")));
         let folder = folder.map_err(|_| lost())?;
@@ -230,31 +236,22 @@ impl Unpacking {
 }
 
 impl Attributes {
-    fn of<R: Read>(entry: &mut Entry<R>) -> Outcome<Attributes> {
-        let header = entry.header();
-        let number = |number: io::Result<u64>| -> io::Result<u32> {
-            u32::try_from(number?).map_err(|_| io::Error::other("an owner's number is too large"))
+    fn of(member: &Member) -> Outcome<Attributes> {
+        let number = |number: u64| {
+            u32::try_from(number).map_err(|_| {
+                input(
+                    &member.name,
+                    format!("there is no owner with the number {number}"),
+                )
+            })
         };
-        let (uid, gid) = (
-            number(header.uid()).map_err(damaged)?,
-            number(header.gid()).map_err(damaged)?,
-        );
-        let mode = header.mode().map_err(damaged)? & 0o7777;
-        let mtime = header.mtime().map_err(damaged)? as i64;
-        let mut extended = Vec::new();
-        for extension in entry.pax_extensions().map_err(damaged)?.into_iter().flatten() {
-            let extension = extension.map_err(damaged)?;
-            let name = extension.key().ok().and_then(|key| key.strip_prefix(XATTR));
-            if let Some(name) = name.filter(|name| is_kept(name)) {
-                extended.push((name.to_string(), extension.value_bytes().to_vec()));
-            }
-        }
+        let kept = member.extended.iter().filter(|(name, _)| is_kept(name));
         Ok(Attributes {
-            uid,
-            gid,
-            mode,
-            mtime,
-            extended,
+            uid: number(member.uid)?,
+            gid: number(member.gid)?,
+            mode: member.mode & 0o7777,
+            mtime: member.mtime as i64,
+            extended: kept.cloned().collect(),
         })
     }
 
@@ -335,27 +332,13 @@ fn make_folder(target: &Path) -> io::Result<()> {
     fs::create_dir(target)
 }
 
-fn remove(target: &Path) -> io::Result<()> {
+/// Removes whatever is there, if anything is.
+pub(super) fn remove(target: &Path) -> io::Result<()> {
     match fs::symlink_metadata(target) {
         Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(target),
         Ok(_) => fs::remove_file(target),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-    }
-}
-
-/// What can't be read is the tar file's fault, and what can't be written is not.
-fn copy(from: &mut impl Read, mut to: File, name: &[u8]) -> Outcome {
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(length) => to
-                .write_all(&buffer[..length])
-                .map_err(|error| UnpackError::Machine(shown(name), error))?,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(damaged(error)),
-        }
     }
 }
 

@@ -1,36 +1,37 @@
 //! Accounts for a container's numbers: for `User=`, systemd asks for home and shell too, so a number needs an account
 //! (systemd: `get_fixed_user()`), and it looks in the system's files, not in the container's.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use genpack_spec::layout;
 
+use super::rooted::Rooted;
 use crate::source::oci::Service;
 
 /// Adds accounts and groups for the numbers that a container runs as, where the system has none of such a number. Does nothing
 /// without a container.
 pub fn lend_numbers(root: &Path) -> Result<()> {
-    let at = |path: &str| root.join(path.trim_start_matches('/'));
-    let text = match fs::read_to_string(at(layout::CONTAINER_INFO)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        outcome => outcome.context("reading about the container")?,
+    let root = &Rooted::open(root).context("opening the tree")?;
+    let text = root.text(Path::new(layout::CONTAINER_INFO));
+    let Some(text) = text.context("reading about the container")? else {
+        return Ok(());
     };
     let user = serde_json::from_str::<Service>(&text)?.user;
     for gid in user.groups.iter().chain([&user.gid]) {
-        add(&at("etc/group"), *gid, &format!("container-{gid}:x:{gid}:\n"))?;
+        add(root, "etc/group", *gid, &format!("container-{gid}:x:{gid}:\n"))?;
     }
     let (uid, gid) = (user.uid, user.gid);
     // `*` is no password's hash: nobody can log in (passwd(5)).
     let account = format!("container-{uid}:*:{uid}:{gid}::/nonexistent:/usr/sbin/nologin\n");
-    add(&at("etc/passwd"), uid, &account)
+    add(root, "etc/passwd", uid, &account)
 }
 
 /// Adds a line to a file of accounts unless one has the number.
-fn add(file: &Path, number: u32, line: &str) -> Result<()> {
-    let mut text = fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+fn add(root: &Rooted, file: &str, number: u32, line: &str) -> Result<()> {
+    let place = Path::new(file);
+    let text = root.text(place).with_context(|| format!("reading /{file}"))?;
+    let mut text = text.with_context(|| format!("the system has no /{file}"))?;
     let number = number.to_string();
     if text
         .lines()
@@ -42,11 +43,14 @@ fn add(file: &Path, number: u32, line: &str) -> Result<()> {
         text.push('\n');
     }
     text += line;
-    fs::write(file, text).with_context(|| format!("writing {}", file.display()))
+    root.write(place, text)
+        .with_context(|| format!("writing /{file}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Taking out what an appliance does not need, and putting in what every image has.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -9,6 +9,8 @@ use anyhow::{Context, Result};
 use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use genpack_spec::text::Language;
+
+use super::rooted::Rooted;
 
 /// Folders whose content goes: documentation, caches, APT's data.
 const EMPTIED: [&str; 12] = [
@@ -27,12 +29,15 @@ const EMPTIED: [&str; 12] = [
 ];
 /// Logs go; their folders stay, because services do not start without them.
 const LOGS: &str = "var/log";
+/// Where sshd has its keys.
+const SSH: &str = "etc/ssh";
+const RESOLV_CONF: &str = "etc/resolv.conf";
 /// Files that go: traces of the machine that built the image, and state that each device makes for itself.
 const REMOVED: [&str; 7] = [
     "etc/apt/apt.conf.d/99mmdebstrap",
     "etc/apt/sources.list",
     "etc/hostname",
-    "etc/resolv.conf",
+    RESOLV_CONF,
     "var/cache/ldconfig/aux-cache",
     "var/lib/dbus/machine-id",
     "var/lib/systemd/random-seed",
@@ -56,112 +61,103 @@ const MESSAGES: &str = "usr/share/locale";
 /// Takes out of a fresh tree what an image in `language` does not need, and what tells of the machine that built it. Does
 /// nothing about packages.
 pub fn strip(root: &Path, language: Language) -> Result<()> {
+    let root = &Rooted::open(root).context("opening the tree")?;
     for folder in EMPTIED {
-        empty(&root.join(folder)).with_context(|| format!("emptying /{folder}"))?;
+        for_each(root, folder, remove_whole)?;
     }
-    remove_files(&root.join(LOGS)).with_context(|| format!("emptying /{LOGS}"))?;
+    for_each(root, LOGS, remove_files)?;
     for file in REMOVED {
-        remove(&root.join(file)).with_context(|| format!("removing /{file}"))?;
+        remove(root, file)?;
     }
-    for entry in fs::read_dir(root.join("etc/ssh")).into_iter().flatten() {
-        let entry = entry?;
-        // A host key that many devices share is no key.
-        if entry.file_name().to_string_lossy().starts_with("ssh_host_") {
-            remove(&entry.path())?;
-        }
-    }
-    keep_messages(&root.join(MESSAGES), language).with_context(|| format!("emptying /{MESSAGES}"))?;
-    keep_only_licences(&root.join(DOC)).with_context(|| format!("emptying /{DOC}"))
+    for_each(root, SSH, remove_host_key)?;
+    for_each(root, MESSAGES, |entry| keep_messages(entry, language))?;
+    for_each(root, DOC, keep_only_licence)
 }
 
 /// Puts in what every image has once its files are in place.
 pub fn finish(root: &Path, info: &ImageInfo) -> Result<()> {
+    let root = &Rooted::open(root).context("opening the tree")?;
     for file in ACCOUNT_LEFTOVERS {
-        remove(&root.join(file)).with_context(|| format!("removing /{file}"))?;
+        remove(root, file)?;
     }
-    let link = root.join("etc/resolv.conf");
-    remove(&link)?;
-    symlink(layout::RESOLV_CONF, &link).context("linking /etc/resolv.conf")?;
-    fs::write(root.join("etc/machine-id"), "uninitialized\n").context("writing /etc/machine-id")?;
+    remove(root, RESOLV_CONF)?;
+    let etc = root.make_folder(Path::new("etc"));
+    etc.and_then(|etc| symlink(layout::RESOLV_CONF, etc.join("resolv.conf".as_ref())))
+        .context("linking /etc/resolv.conf")?;
+    put(root, "etc/machine-id", "uninitialized\n")?;
     // Without these stamps systemd rebuilds its caches at every boot (systemd-update-done.service(8)).
-    for folder in ["etc", "var"] {
-        let stamp = format!("TIMESTAMP_NSEC={}000000000\n", info.epoch);
-        fs::write(root.join(folder).join(".updated"), stamp)
-            .with_context(|| format!("writing /{folder}/.updated"))?;
+    for stamp in ["etc/.updated", "var/.updated"] {
+        put(root, stamp, &format!("TIMESTAMP_NSEC={}000000000\n", info.epoch))?;
     }
-    let path = root.join(layout::IMAGE_INFO.trim_start_matches('/'));
-    fs::create_dir_all(path.parent().unwrap_or(root))?;
-    fs::write(&path, serde_json::to_string_pretty(info)?)
-        .with_context(|| format!("writing {}", layout::IMAGE_INFO))
+    put(
+        root,
+        layout::IMAGE_INFO.trim_start_matches('/'),
+        &serde_json::to_string_pretty(info)?,
+    )
 }
 
-fn empty(folder: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?
-        } else {
-            fs::remove_file(entry.path())?
-        }
+/// Does something with everything in a folder, which need not exist.
+fn for_each(root: &Rooted, folder: &str, what: impl Fn(&DirEntry) -> io::Result<()>) -> Result<()> {
+    // As long as the folder is open, the entries' paths lead to it.
+    root.entries(Path::new(folder))
+        .and_then(|(_open, entries)| entries.iter().try_for_each(what))
+        .with_context(|| format!("emptying /{folder}"))
+}
+
+fn remove(root: &Rooted, file: &str) -> Result<()> {
+    root.remove(Path::new(file))
+        .with_context(|| format!("removing /{file}"))
+}
+
+/// Puts a file in the place of what is there; a link would lead to another.
+fn put(root: &Rooted, file: &str, text: &str) -> Result<()> {
+    remove(root, file)?;
+    root.write(Path::new(file), text)
+        .with_context(|| format!("writing /{file}"))
+}
+
+fn remove_whole(entry: &DirEntry) -> io::Result<()> {
+    match entry.file_type()?.is_dir() {
+        true => fs::remove_dir_all(entry.path()),
+        false => fs::remove_file(entry.path()),
     }
-    Ok(())
+}
+
+fn remove_files(entry: &DirEntry) -> io::Result<()> {
+    if !entry.file_type()?.is_dir() {
+        return fs::remove_file(entry.path());
+    }
+    fs::read_dir(entry.path())?.try_for_each(|entry| remove_files(&entry?))
+}
+
+/// A host key that many devices share is no key.
+fn remove_host_key(entry: &DirEntry) -> io::Result<()> {
+    match entry.file_name().as_encoded_bytes().starts_with(b"ssh_host_") {
+        true => remove_whole(entry),
+        false => Ok(()),
+    }
 }
 
 /// Removes messages in other languages than the image's. English ones are in the programs themselves.
-fn keep_messages(folder: &Path, language: Language) -> io::Result<()> {
-    for entry in fs::read_dir(folder).into_iter().flatten() {
+fn keep_messages(entry: &DirEntry, language: Language) -> io::Result<()> {
+    let name = entry.file_name().to_string_lossy().into_owned();
+    // The names are LANGUAGE[_TERRITORY][.CODESET][@MODIFIER] (setlocale(3)).
+    let of_folder = name.split(['_', '.', '@']).next().unwrap_or_default();
+    if language != Language::English && of_folder == language.code() {
+        return Ok(());
+    }
+    remove_whole(entry)
+}
+
+/// Removes all but the licence of what a package says about itself.
+fn keep_only_licence(package: &DirEntry) -> io::Result<()> {
+    if !package.file_type()?.is_dir() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(package.path())? {
         let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        // The names are LANGUAGE[_TERRITORY][.CODESET][@MODIFIER] (setlocale(3)).
-        let of_folder = name.split(['_', '.', '@']).next().unwrap_or_default();
-        if language != Language::English && of_folder == language.code() {
-            continue;
-        }
-        if entry.file_type()?.is_dir() {
-            fs::remove_dir_all(entry.path())?
-        } else {
-            fs::remove_file(entry.path())?
-        }
-    }
-    Ok(())
-}
-
-fn remove_files(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_files(&entry.path())?
-        } else {
-            fs::remove_file(entry.path())?
-        }
-    }
-    Ok(())
-}
-
-fn remove(file: &Path) -> io::Result<()> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn keep_only_licences(doc: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(doc).into_iter().flatten() {
-        let folder = entry?.path();
-        if !fs::symlink_metadata(&folder)?.is_dir() {
-            continue;
-        }
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                fs::remove_dir_all(entry.path())?;
-            } else if entry.file_name() != LICENCE {
-                fs::remove_file(entry.path())?;
-            }
+        if entry.file_type()?.is_dir() || entry.file_name() != LICENCE {
+            remove_whole(&entry)?;
         }
     }
     Ok(())
@@ -209,5 +205,70 @@ mod tests {
         strip(root, Language::English).unwrap();
         assert_eq!(fs::read_dir(root.join(MESSAGES)).unwrap().count(), 0);
         assert!(root.join("var/log/nginx").is_dir() && !root.join("var/log/journal/0123").exists());
+    }
+
+    #[test]
+    fn links_of_the_tree_lead_to_nothing_outside() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, precious) = (dir.path().join("tree"), dir.path().join("precious"));
+        let files = [
+            "ssh_host_rsa_key",
+            "deep/log",
+            "de/LC_MESSAGES/a.mo",
+            "bash/readme",
+        ];
+        for file in files {
+            let place = precious.join(file);
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::write(place, "precious").unwrap();
+        }
+        let file = precious.join("file");
+        fs::write(&file, "precious").unwrap();
+        for folder in EMPTIED.into_iter().chain([LOGS, SSH, MESSAGES, DOC]) {
+            let link = root.join(folder);
+            // A folder of another link's is inside already.
+            if fs::create_dir_all(link.parent().unwrap()).is_ok() {
+                let _ = symlink(&precious, link);
+            }
+        }
+        for link in ["etc/machine-id", "etc/.updated", "var/.updated", "etc/passwd-"] {
+            symlink(&file, root.join(link)).unwrap();
+        }
+        strip(&root, Language::English).unwrap();
+        let info = ImageInfo {
+            name: "x".into(),
+            profile: "kvm".into(),
+            base: "tar:x.tar".into(),
+            kernel: "6".into(),
+            epoch: 1,
+            language: Language::English,
+            settings_from: Default::default(),
+            persist: None,
+        };
+        finish(&root, &info).unwrap();
+        for file in files.into_iter().chain(["file"]) {
+            assert_eq!(
+                fs::read_to_string(precious.join(file)).unwrap(),
+                "precious",
+                "{file}"
+            );
+        }
+        assert!(
+            fs::symlink_metadata(root.join("etc/machine-id"))
+                .unwrap()
+                .is_file()
+        );
+    }
+
+    #[test]
+    fn absolute_links_are_those_of_the_tree() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join("var")).unwrap();
+        fs::create_dir(root.join("tmp")).unwrap();
+        fs::write(root.join("tmp/left"), "").unwrap();
+        symlink("/tmp", root.join("var/tmp")).unwrap();
+        strip(root, Language::English).unwrap();
+        assert!(!root.join("tmp/left").exists() && root.join("var/tmp").is_symlink());
     }
 }

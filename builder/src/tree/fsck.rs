@@ -2,13 +2,15 @@
 //! without the system around them, and take the card's along.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use genpack_spec::layout;
 
 use super::elf::Needs;
+use super::rooted::Rooted;
 
 /// Where the tree has libraries, relative to its root; `*` stands for the architecture's own folder.
 const LIBRARY_FOLDERS: [&str; 4] = ["usr/lib", "lib", "usr/lib64", "lib64"];
@@ -17,69 +19,78 @@ const PROGRAM_FOLDERS: [&str; 2] = ["usr/sbin", "sbin"];
 
 /// Copies `fsck.fat`, with a data partition `e2fsck` too, and all that they need into the folder where PID 1 expects them.
 pub fn bundle_checkers(root: &Path, data_partition: bool) -> Result<()> {
-    let folder = root.join(layout::FSCK_DIR.trim_start_matches('/'));
-    fs::create_dir_all(&folder)?;
+    let root = Rooted::open(root).context("opening the tree")?;
+    let folder = Path::new(layout::FSCK_DIR);
     let mut programs = vec![(layout::FSCK_PROGRAM, "dosfstools")];
     if data_partition {
         programs.push((layout::FSCK_DATA_PROGRAM, "e2fsprogs"));
     }
-    let libraries = library_folders(root)?;
+    let program_folders = PROGRAM_FOLDERS.map(PathBuf::from);
+    let libraries = library_folders(&root)?;
+    let library = |name: &OsStr| {
+        find(&root, &libraries, name).with_context(|| format!("the image has no library {}", name.display()))
+    };
     let mut todo = Vec::new();
     for (program, package) in programs {
-        let mut places = PROGRAM_FOLDERS
-            .iter()
-            .map(|folder| root.join(folder).join(program));
-        let Some(checker) = places.find(|path| path.exists()) else {
+        let Some(checker) = find(&root, &program_folders, program.as_ref()) else {
             bail!("the image has no {program}; the profile's packages must have {package}");
         };
         todo.push((checker, program.to_string()));
     }
     let mut seen = BTreeSet::new();
     while let Some((path, name)) = todo.pop() {
-        let data = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-        let needs = Needs::of(&data).with_context(|| format!("reading what {} needs", path.display()))?;
-        fs::copy(&path, folder.join(&name)).with_context(|| format!("copying {}", path.display()))?;
+        let reading = || format!("reading what /{} needs", path.display());
+        let needs = root.read(&path).with_context(reading)?;
+        let needs = Needs::of(needs.as_slice()).with_context(reading)?;
+        copy(&root, &path, &folder.join(&name)).with_context(|| format!("copying /{}", path.display()))?;
         if let Some(loader) = needs.loader {
             let file = Path::new(&loader)
                 .file_name()
                 .context("the program's loader has no name")?;
             if seen.insert(file.to_os_string()) {
-                todo.push((find(&libraries, file)?, layout::FSCK_LOADER.to_string()));
+                todo.push((library(file)?, layout::FSCK_LOADER.to_string()));
             }
         }
-        for library in needs.libraries {
-            if seen.insert(library.clone().into()) {
-                todo.push((find(&libraries, library.as_ref())?, library));
+        for name in needs.libraries {
+            if seen.insert(name.clone().into()) {
+                todo.push((library(name.as_ref())?, name));
             }
         }
     }
     Ok(())
 }
 
-fn library_folders(root: &Path) -> Result<Vec<PathBuf>> {
+fn library_folders(root: &Rooted) -> Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
-    for folder in LIBRARY_FOLDERS.map(|folder| root.join(folder)) {
-        for entry in fs::read_dir(&folder).into_iter().flatten() {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().ends_with("-linux-gnu") {
-                folders.push(entry.path());
-            }
-        }
-        folders.push(folder);
+    for folder in LIBRARY_FOLDERS.map(Path::new) {
+        let (_open, entries) = root
+            .entries(folder)
+            .with_context(|| format!("reading /{}", folder.display()))?;
+        let names = entries.iter().map(|entry| entry.file_name());
+        let of_architectures = names.filter(|name| name.to_string_lossy().ends_with("-linux-gnu"));
+        folders.extend(of_architectures.map(|name| folder.join(name)));
+        folders.push(folder.to_path_buf());
     }
     Ok(folders)
 }
 
-fn find(folders: &[PathBuf], name: &std::ffi::OsStr) -> Result<PathBuf> {
-    let place = folders
-        .iter()
-        .map(|folder| folder.join(name))
-        .find(|path| path.exists());
-    place.with_context(|| format!("the image has no library {}", name.display()))
+fn find(root: &Rooted, folders: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
+    let mut places = folders.iter().map(|folder| folder.join(name));
+    places.find(|path| root.metadata(path).is_ok_and(|found| found.is_file()))
+}
+
+fn copy(root: &Rooted, from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = root.file(from)?;
+    root.remove(to)?;
+    let mut copy = root.create(to)?;
+    io::copy(&mut source, &mut copy)?;
+    copy.set_permissions(source.metadata()?.permissions())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
     use std::process::Command;
 
     use super::*;
@@ -135,5 +146,16 @@ mod tests {
         bundle_checkers(root, true).unwrap();
         let text = usage(layout::FSCK_DATA_PROGRAM, "-V");
         assert!(text.contains("Using EXT2FS Library"), "{text}");
+    }
+
+    #[test]
+    fn what_lies_outside_the_tree_is_not_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("tree");
+        fs::create_dir_all(root.join("usr")).unwrap();
+        symlink("/usr/sbin", root.join("usr/sbin")).unwrap();
+        symlink("/usr/lib", root.join("lib")).unwrap();
+        let error = bundle_checkers(&root, false).unwrap_err().to_string();
+        assert!(error.contains("no fsck.fat"), "{error}");
     }
 }

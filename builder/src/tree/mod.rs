@@ -12,6 +12,7 @@ mod fsck;
 pub mod links;
 mod merge;
 mod persist;
+pub mod rooted;
 pub mod scripts;
 mod services;
 mod starts;

@@ -20,19 +20,19 @@ pub use user::User;
 
 use self::image::Image;
 use super::debian::Debian;
-use super::rooted::Rooted;
 use super::{InstalledPackage, Origin, Part, Source, Wanted};
 use crate::lock::Lock;
 use crate::progress::Stage;
+use crate::tree::rooted::Rooted;
 
 /// Raised when the way in which images are unpacked changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Folders that systemd mounts something on (systemd.exec(5), `MountAPIVFS=`), and one that programs expect.
 const FOLDERS: [(&str, u32); 6] = [
     ("dev", 0o755),
     ("etc", 0o755),
     ("proc", 0o555),
-    ("run", 0o755),
+    (service::RUN, 0o755),
     ("sys", 0o555),
     ("tmp", 0o1777),
 ];
@@ -96,6 +96,12 @@ fn complete(root: &Rooted, service: &Service) -> Result<()> {
         root.make_folder(path)
             .with_context(|| format!("making its {}", path.display()))
     };
+    // systemd would follow a link from the system's root on.
+    let top = folder(Path::new(""))?;
+    let run = top.join(Path::new(service::RUN));
+    if fs::symlink_metadata(&run).is_ok_and(|found| !found.is_dir()) {
+        fs::remove_file(&run).context("removing its link /run")?;
+    }
     for (name, mode) in FOLDERS {
         if root.folder(Path::new(name)).is_err() {
             let made = folder(Path::new(name))?;

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read;
+use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use genpack_spec::layout;
+use nix::sys::signal::Signal;
 use oci_spec::image::ImageConfiguration;
 use serde::{Deserialize, Serialize};
 
 use super::user::User;
-use crate::source::rooted::Rooted;
+use crate::tree::rooted::Rooted;
 
 /// Where programs are looked for when the image says nothing, in the order of Docker and podman.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -20,6 +24,14 @@ const CAPABILITIES: &str = "CAP_AUDIT_WRITE CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNE
                             CAP_NET_RAW CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT";
 /// Ports that only root may use (ip(7)).
 const PRIVILEGED: std::ops::Range<u16> = 1..1024;
+/// What may stand behind a port's number; the first goes without saying (OCI image specification, "Image Configuration").
+const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
+/// The last signal, and how many there are behind the first real-time one (signal(7)).
+const LAST_SIGNAL: u8 = 64;
+const LAST_REAL_TIME: u8 = 30;
+/// The image's own folder takes the place of the empty file system that systemd would show it (`MountAPIVFS=` gives way to what is
+/// mounted explicitly): programs expect there what was made with the image, such as `/run/mysqld`. The system's is not seen.
+pub(super) const RUN: &str = "run";
 /// Names that systemd gives to every service of a user (systemd.exec(5)), and containers do not have.
 const OF_SYSTEMD: [&str; 3] = ["LOGNAME", "SHELL", "USER"];
 
@@ -72,14 +84,15 @@ impl Service {
             .entry("HOME".into())
             .or_insert_with(|| user.home.clone());
         let program = find_program(first, &environment["PATH"], &folder, root)?;
-        let stop_signal = config.stop_signal().clone().filter(|signal| !signal.is_empty());
-        if let Some(signal) = &stop_signal
-            && !signal
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '+' || c == '-')
-        {
-            return Err(format!("its StopSignal {signal:?} is no signal"));
-        }
+        let stop_signal = config
+            .stop_signal()
+            .as_deref()
+            .filter(|signal| !signal.is_empty());
+        let ports = config.exposed_ports().iter().flatten().map(|said| {
+            port(said).ok_or_else(|| {
+                format!("its ExposedPorts has {said:?}, which is no port; ports are such as 80/tcp and 8000-8010/udp")
+            })
+        });
         let volumes = config
             .volumes()
             .iter()
@@ -92,9 +105,9 @@ impl Service {
             environment,
             folder,
             user,
-            ports: config.exposed_ports().iter().flatten().cloned().collect(),
+            ports: ports.collect::<Result<_, _>>()?,
             volumes: volumes.collect::<Result<_, _>>()?,
-            stop_signal,
+            stop_signal: stop_signal.map(signal).transpose()?,
         })
     }
 
@@ -124,13 +137,14 @@ impl Service {
             .join(" ");
         let ports = match ports.is_empty() {
             true => String::new(),
-            false => format!(", serving {ports}"),
+            false => format!(", serving {}", specifiers(&one_line(&ports))),
         };
         let mut unit = format!(
             "# Made by genpack from a container image.\n[Unit]\nDescription=Container image {}{ports}\n\
              Wants=network-online.target\nAfter=network-online.target\n\n[Service]\nType=exec\nRootDirectory={root}\n\
              MountAPIVFS=yes\nPrivateDevices=yes\nProtectControlGroups=yes\nProtectKernelModules=yes\n\
-             ProtectKernelTunables=yes\nCapabilityBoundingSet={CAPABILITIES}\nBindReadOnlyPaths={} /etc/hosts\n",
+             ProtectKernelTunables=yes\nCapabilityBoundingSet={CAPABILITIES}\nBindPaths={root}/{RUN}:/{RUN}\n\
+             BindReadOnlyPaths={} /etc/hosts\n",
             specifiers(&one_line(&self.image)),
             layout::RESOLVER_DIR,
         );
@@ -184,6 +198,45 @@ fn variable(name: &str) -> Result<String, String> {
         ));
     }
     Ok(name.to_string())
+}
+
+/// Returns a signal as systemd writes it; engines take any case, and a name without `SIG`.
+fn signal(said: &str) -> Result<String, String> {
+    let upper = said.to_ascii_uppercase();
+    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+    let is_number =
+        |text: &str, numbers: RangeInclusive<u8>| text.parse().is_ok_and(|number| numbers.contains(&number));
+    let is_real_time = |first: &str, sign: char| {
+        let rest = name.strip_prefix(first);
+        rest.is_some_and(|rest| {
+            rest.is_empty()
+                || rest
+                    .strip_prefix(sign)
+                    .is_some_and(|number| is_number(number, 0..=LAST_REAL_TIME))
+        })
+    };
+    if is_number(&upper, 1..=LAST_SIGNAL) {
+        return Ok(upper);
+    }
+    if is_real_time("RTMIN", '+')
+        || is_real_time("RTMAX", '-')
+        || Signal::from_str(&format!("SIG{name}")).is_ok()
+    {
+        return Ok(format!("SIG{name}"));
+    }
+    Err(format!(
+        "its StopSignal {said:?} is no signal; signals are such as SIGTERM, SIGRTMIN+3 and 15 (signal(7))"
+    ))
+}
+
+/// Returns a port, or several in a row, as `80/tcp` or `8000-8010`; nothing for another text.
+fn port(said: &str) -> Option<String> {
+    let said = said.to_ascii_lowercase();
+    let (numbers, protocol) = said.split_once('/').unwrap_or((&said, PROTOCOLS[0]));
+    let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+    let number = |text: &str| text.parse::<NonZeroU16>().ok().filter(|_| !text.starts_with('+'));
+    let is_port = number(first)? <= number(last)? && PROTOCOLS.contains(&protocol);
+    is_port.then_some(said)
 }
 
 /// Returns a folder of the image, from its root on.

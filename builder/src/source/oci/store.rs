@@ -1,16 +1,20 @@
 //! The files of a container image, in a folder or in one tar file.
 
 use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use tar::{Archive, EntryType};
+use anyhow::{Context, Error, Result, bail};
+use tar::EntryType;
 
 use crate::blueprint::InputError;
-use crate::source::compressed;
+use crate::source::compressed::{self, CopyError};
+use crate::source::unpack::members::Members;
 
 /// Bytes of the largest JSON file that an image may have; it is read as a whole.
 const LARGEST_TEXT: u64 = 16 << 20;
@@ -47,14 +51,26 @@ impl Store {
         if metadata.is_dir() {
             return Ok(store(Files::Folder));
         }
-        let file = File::open(place).map_err(|error| mistake(error.to_string()))?;
-        let damaged = |error: io::Error| {
-            mistake(format!(
+        let mut file = File::open(place).map_err(|error| mistake(error.to_string()))?;
+        let damaged = |error: io::Error| match error.kind() {
+            io::ErrorKind::Unsupported => mistake(error.to_string()),
+            _ => mistake(format!(
                 "it is no tar file, or ends too early: {error}; an image is a folder with an OCI layout, such a folder in a \
                  tar file, or what docker save writes"
-            ))
+            )),
         };
-        let file = plain(file).map_err(damaged)?;
+        let file = match compressed::is_compressed(&mut file).map_err(damaged)? {
+            false => file,
+            true => match unpacked(file, tempfile::tempfile) {
+                Err(CopyError::Read(error)) => bail!(damaged(error)),
+                Err(CopyError::Write(error)) => bail!(Error::new(error).context(format!(
+                    "unpacking {} into a temporary file in {}; the variable TMPDIR names another folder",
+                    place.display(),
+                    env::temp_dir().display()
+                ))),
+                Ok(file) => file,
+            },
+        };
         let index = index(&file).map_err(damaged)?;
         Ok(store(Files::Archive(file, index)))
     }
@@ -119,36 +135,38 @@ impl Store {
     }
 }
 
-/// Returns a tar file that is not compressed; a compressed one is unpacked into a temporary file.
-fn plain(mut file: File) -> io::Result<File> {
-    if !compressed::is_compressed(&mut file)? {
-        return Ok(file);
-    }
-    let mut unpacked = tempfile::tempfile()?;
-    io::copy(&mut compressed::open(file)?, &mut unpacked)?;
-    unpacked.rewind()?;
+/// Unpacks a compressed tar file into one that `make` makes.
+fn unpacked(file: File, make: impl FnOnce() -> io::Result<File>) -> Result<File, CopyError> {
+    let mut content = compressed::open(file).map_err(CopyError::Read)?;
+    let mut unpacked = make().map_err(CopyError::Write)?;
+    compressed::copy(&mut content, &mut unpacked)?;
+    unpacked.rewind().map_err(CopyError::Write)?;
     Ok(unpacked)
 }
 
 fn index(file: &File) -> io::Result<BTreeMap<PathBuf, Piece>> {
     let mut index = BTreeMap::new();
     let length = file.metadata()?.len();
-    let mut archive = Archive::new(file);
-    for entry in archive.entries_with_seek()? {
-        let entry = entry?;
-        let name = entry.path()?.into_owned();
-        let piece = match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Continuous => Piece::At {
-                offset: entry.raw_file_position(),
-                length: entry.size(),
-            },
+    let mut members = Members::new(file);
+    while let Some(member) = members.next()? {
+        let name = PathBuf::from(OsString::from_vec(member.name.clone()));
+        let piece = match member.kind {
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
+                let (offset, length) = members.place(&member)?.ok_or_else(|| {
+                    let name = name.display();
+                    io::Error::new(
+                        io::ErrorKind::Unsupported,
+                        format!("{name} is stored with holes; make the tar file without --sparse"),
+                    )
+                })?;
+                Piece::At { offset, length }
+            }
             EntryType::Symlink | EntryType::Link => {
-                let to = entry.link_name()?.unwrap_or_default().into_owned();
-                let from = match entry.header().entry_type() {
+                let from = match member.kind {
                     EntryType::Symlink => name.parent().unwrap_or(Path::new("")),
                     _ => Path::new(""),
                 };
-                Piece::Link(normal(&from.join(to)))
+                Piece::Link(normal(&from.join(OsStr::from_bytes(&member.target))))
             }
             _ => continue,
         };
@@ -195,5 +213,42 @@ impl Read for Section<'_> {
         self.offset += length as u64;
         self.left -= length as u64;
         Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_mistake_in_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("image.tar.zst");
+        fs::write(&place, zstd::encode_all(&[0; 10_000][..], 1).unwrap()).unwrap();
+        let full = || File::options().write(true).open("/dev/full");
+        let outcome = unpacked(File::open(&place).unwrap(), full);
+        assert!(matches!(outcome, Err(CopyError::Write(_))), "{outcome:?}");
+        fs::write(&place, b"\x28\xb5\x2f\xfd and no more").unwrap();
+        let outcome = unpacked(File::open(&place).unwrap(), tempfile::tempfile);
+        assert!(matches!(outcome, Err(CopyError::Read(_))), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_file_with_holes_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        File::create(at("blob")).unwrap().set_len(1 << 20).unwrap();
+        for format in ["--format=gnu", "--format=posix"] {
+            let mut tar = std::process::Command::new("tar");
+            tar.args([format, "--sparse", "--create", "--file", "image.tar", "blob"]);
+            assert!(tar.current_dir(dir.path()).status().unwrap().success());
+            let said = Store::open(&at("image.tar")).map(drop).unwrap_err().to_string();
+            assert!(
+                said.ends_with(
+                    "can't be used: blob is stored with holes; make the tar file without --sparse"
+                ),
+                "{said}"
+            );
+        }
     }
 }

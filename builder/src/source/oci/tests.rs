@@ -314,6 +314,23 @@ fn what_is_no_image_is_said() {
 
 /// The whole part of an image that umoci has made, with a whiteout, as a folder and as a tar file.
 #[test]
+fn its_run_is_a_folder_of_its_own() {
+    let service = json!({
+        "image": "i", "program": "/a", "arguments": [], "environment": {}, "folder": "/", "ports": [], "volumes": [],
+        "stop_signal": null, "user": { "uid": 0, "gid": 0, "groups": [], "home": "/" },
+    });
+    let service = serde_json::from_value(service).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("run");
+    symlink("/run", &run).unwrap();
+    complete(&Rooted::open(dir.path()).unwrap(), &service).unwrap();
+    assert!(fs::symlink_metadata(&run).unwrap().is_dir());
+    fs::create_dir(run.join("mysqld")).unwrap();
+    complete(&Rooted::open(dir.path()).unwrap(), &service).unwrap();
+    assert!(run.join("mysqld").is_dir());
+}
+
+#[test]
 fn an_image_of_umoci_becomes_an_application() {
     let dir = tempfile::tempdir().unwrap();
     let at = |path: &str| dir.path().join(path);

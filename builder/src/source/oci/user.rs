@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::service::text_of;
-use crate::source::rooted::Rooted;
+use crate::tree::rooted::Rooted;
 
 /// Numbers of an account of a container image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

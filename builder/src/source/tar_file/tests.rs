@@ -9,7 +9,11 @@ fn source(dir: &Path, tar: &[u8]) -> TarFile {
     fs::write(&file, tar).unwrap();
     let cache = Cache::at(dir.join("cache"), "1G".parse().unwrap());
     let debian = Debian::new("trixie", "amd64".parse().unwrap(), None, &cache).without_system();
-    TarFile::new(file, debian)
+    let sha256 = hash::file(&file).unwrap();
+    TarFile {
+        sha256,
+        ..TarFile::new(file, debian)
+    }
 }
 
 /// Everything that is needed, with links as Debian and others have them.
@@ -88,4 +92,55 @@ fn a_file_that_is_cut_off_is_noticed_wherever() {
     let root = tempfile::tempdir().unwrap();
     let text = said(source(dir.path(), &packed[..packed.len() - 7]).make(Part::System, root.path()));
     assert!(text.contains("ends too early"), "{text}");
+}
+
+#[test]
+fn what_the_image_has_of_its_own_is_not_taken_from_a_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    let status = "Package: linux-image-6.12-amd64\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n\n\
+                  Package: bash\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\n";
+    let made = whole_system()
+        .symlink("lib", "usr/lib")
+        .file("lib/modules/6.12-amd64/kernel/a.ko", "")
+        .symlink("usr/lib/genpack", dir.path().to_str().unwrap())
+        .file("var/lib/dpkg/status", status);
+    let source = source(dir.path(), &made.done());
+    let root = tempfile::tempdir().unwrap();
+    source.make(Part::System, root.path()).unwrap();
+    for folder in REPLACED {
+        assert!(
+            fs::symlink_metadata(root.path().join(folder)).is_err(),
+            "{folder}"
+        );
+    }
+    assert!(dir.path().is_dir());
+    let names: Vec<_> = source.installed(root.path()).unwrap();
+    assert_eq!(
+        names.iter().map(|package| &package.name).collect::<Vec<_>>(),
+        ["bash"]
+    );
+}
+
+#[test]
+fn where_genpack_writes_the_system_has_no_links() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |made: Made| {
+        let root = tempfile::tempdir().unwrap();
+        said(source(dir.path(), &made.done()).make(Part::System, root.path()))
+    };
+    let text = refused(whole_system().symlink("tmp", "/var/tmp"));
+    assert!(
+        text.contains("root.tar: /tmp of the system in it is no folder"),
+        "{text}"
+    );
+    let text = refused(whole_system().symlink("etc/passwd", "/etc/passwd"));
+    assert!(
+        text.contains("/etc/passwd of the system in it is no file"),
+        "{text}"
+    );
+    let text = refused(whole_system().folder("lib").file("lib/ld.so", ""));
+    assert!(
+        text.contains("/lib of the system in it is a folder") && text.contains("usrmerge"),
+        "{text}"
+    );
 }

@@ -70,6 +70,21 @@ fn what_can_not_run_is_said() {
     assert!(said(json!({ "Cmd": ["sh"], "WorkingDir": "srv" })).contains("WorkingDir \"srv\""));
     assert!(said(json!({ "Cmd": ["sh"], "Volumes": { "/a/../..": {} } })).contains("Volumes"));
     assert!(said(json!({ "Cmd": ["sh"], "StopSignal": "SIGTERM\nExecStart=/bad" })).contains("is no signal"));
+    for port in [
+        "80/tcp\nExecStart=/bad",
+        "80/tcp %h",
+        "0",
+        "65536/tcp",
+        "2-1",
+        "80/icmp",
+        "+80",
+        "80/",
+        "http",
+        "",
+    ] {
+        let text = said(json!({ "Cmd": ["sh"], "ExposedPorts": { port: {} } }));
+        assert!(text.contains(&format!("{port:?}, which is no port")), "{text}");
+    }
     let text = said(json!({ "Cmd": ["sh"], "User": "nobody" }));
     assert_eq!(
         text,
@@ -105,6 +120,33 @@ fn a_port_of_roots_needs_leave() {
     assert!(with("web", "443").contains(leave));
     assert!(!with("web", "8080/tcp").contains(leave));
     assert!(!with("", "80/tcp").contains(leave));
+    assert!(with("web", "1000-2000/UDP").contains(leave));
+    assert!(with("web", "1000-2000/UDP").contains(", serving 1000-2000/udp\n"));
+}
+
+#[test]
+fn a_signal_is_written_as_systemd_does() {
+    let unit =
+        |signal: &str| service(json!({ "Cmd": ["sh"], "StopSignal": signal })).map(|service| service.unit());
+    for (said, written) in [
+        ("SIGQUIT", "SIGQUIT"),
+        ("term", "SIGTERM"),
+        ("SigWinch", "SIGWINCH"),
+        ("SIGRTMIN+3", "SIGRTMIN+3"),
+        ("rtmax-0", "SIGRTMAX-0"),
+        ("RTMIN", "SIGRTMIN"),
+        ("37", "37"),
+    ] {
+        assert!(
+            unit(said).unwrap().contains(&format!("\nKillSignal={written}\n")),
+            "{said}"
+        );
+    }
+    for said in [
+        "0", "65", "SIGNONE", "SIG15", "RTMIN-1", "RTMIN+31", "RTMIN+x", "TERM ",
+    ] {
+        assert!(unit(said).unwrap_err().contains("is no signal"), "{said}");
+    }
 }
 
 #[test]
@@ -131,6 +173,7 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 CapabilityBoundingSet=CAP_AUDIT_WRITE CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_NET_BIND_SERVICE \
 CAP_NET_RAW CAP_SETFCAP CAP_SETGID CAP_SETPCAP CAP_SETUID CAP_SYS_CHROOT
+BindPaths=/usr/lib/genpack/container/run:/run
 BindReadOnlyPaths=/run/genpack/resolver /etc/hosts
 User=101
 Group=33
