@@ -24,6 +24,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use self::rooted::Rooted;
+
 pub use accounts::make_accounts;
 pub use container::lend_numbers;
 pub use facts::collect_facts;
@@ -86,5 +88,7 @@ pub fn renew_library_cache(root: &Path) -> Result<()> {
         .run("/sbin/ldconfig", &["-X"], &[])
         .context("renewing the cache of libraries")?;
     // It remembers inodes and times of this build.
-    std::fs::remove_file(root.join(AUXILIARY_CACHE)).context("removing ldconfig's notes")
+    Rooted::open(root)
+        .and_then(|root| root.remove(Path::new(AUXILIARY_CACHE)))
+        .context("removing ldconfig's notes")
 }

@@ -25,6 +25,8 @@ fn a_container_image_serves_its_page() {
         // The file that the agent writes, and not one of the image's.
         "resolver # Written by genpack-config-agent ",
         "hosts 127.0.0.1",
+        // Its own, and not the device's.
+        "run /run/web\n",
         "files bin dev etc proc root run srv sys tmp ",
     ] {
         assert!(about.contains(line), "no {line:?} in {about}");

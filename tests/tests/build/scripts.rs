@@ -61,7 +61,8 @@ fn scripts_run_in_order_as_whom_they_are_for_and_leave_only_what_they_made() {
         0,
         &[
             "3 scripts",
-            "'sleep 9000 &' has left sleep running, which was ended",
+            "'sleep 9000 &' has left ",
+            " running, which was ended",
         ],
     );
     let text = looking_into(&site.image(), &site.path("tmp"));
