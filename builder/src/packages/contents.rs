@@ -19,6 +19,13 @@ use crate::source::{InstalledPackage, KernelFiles};
 
 /// Folder of licences, relative to the tree.
 const DOC: &str = "usr/share/doc";
+/// Debian's suites with their numbers (<https://www.debian.org/releases/>).
+const DEBIAN: [(&str, &str); 4] = [
+    ("bookworm", "12"),
+    ("trixie", "13"),
+    ("forky", "14"),
+    ("duke", "15"),
+];
 /// Where genpack keeps its own files in a tree.
 const OWN_FOLDER: &str = "usr/lib/genpack";
 
@@ -111,6 +118,45 @@ pub struct Entry {
     pub depends: BTreeSet<String>,
     /// Its files and links.
     pub files: Files,
+    /// Where it is from, when that is not the system's own distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
+}
+
+/// A distribution, as `/etc/os-release` names it (os-release(5)).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// `ID`, for example `debian`; empty when nothing says which it is.
+    pub id: String,
+    /// `VERSION_ID`, for example `13`; where there is none, `VERSION_CODENAME`; may be empty.
+    pub version: String,
+}
+
+impl Distribution {
+    /// Reads `os-release`. What it doesn't say is empty.
+    pub fn parse(text: &str) -> Distribution {
+        let value = |name: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.map(|value| value.trim().trim_matches(['"', '\'']).to_string())
+        };
+        Distribution {
+            id: value("ID").unwrap_or_default(),
+            version: value("VERSION_ID")
+                .or_else(|| value("VERSION_CODENAME"))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Returns what the `os-release` of a Debian suite says. One that is not released yet may have no number.
+    pub fn debian(suite: &str) -> Distribution {
+        let number = DEBIAN.iter().find(|(name, _)| *name == suite);
+        Distribution {
+            id: "debian".into(),
+            version: number.map_or(suite, |(_, number)| number).into(),
+        }
+    }
 }
 
 /// A program of genpack's in an image.
@@ -141,6 +187,7 @@ impl Entry {
             part,
             depends: BTreeSet::new(),
             files: Files::default(),
+            distribution: None,
         };
         for file in &package.files {
             if fs::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()) {
@@ -198,8 +245,13 @@ impl Contents {
     }
 
     /// Adds the kernel, whose package is not installed: its modules are in the tree already. Its `copyright` file is copied to
-    /// where those of the other packages are.
-    pub fn add_kernel(&mut self, root: &Path, kernel: &KernelFiles) -> Result<()> {
+    /// where those of the other packages are. `distribution` is its own, when the system's is another.
+    pub fn add_kernel(
+        &mut self,
+        root: &Path,
+        kernel: &KernelFiles,
+        distribution: Option<Distribution>,
+    ) -> Result<()> {
         let paragraphs = paragraphs(&kernel.info.control);
         let paragraph = paragraphs
             .first()
@@ -235,6 +287,7 @@ impl Contents {
         add_to_status(root, paragraph.text())?;
         let mut entry = Entry::of(root, &package, Reason::Asked, false)?;
         entry.sha256 = kernel.info.package.sha256.clone();
+        entry.distribution = distribution;
         self.packages.push(entry);
         self.packages.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())

@@ -20,6 +20,8 @@ use serde_json::Value;
 
 use crate::hash;
 use crate::packages::Contents;
+use crate::packages::contents::Distribution;
+use crate::source::Origin;
 
 /// What both forms are made of.
 #[derive(Debug, Clone)]
@@ -28,35 +30,19 @@ pub struct Subject<'a> {
     pub image: &'a ImageInfo,
     /// Its packages.
     pub contents: &'a Contents,
-    /// The distribution that they come from.
+    /// The distribution that they come from, unless they say otherwise.
     pub system: Distribution,
+    /// What the image is made from beside packages.
+    pub made_from: Option<&'a MadeFrom>,
 }
 
-/// A distribution, as `/etc/os-release` names it (os-release(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distribution {
-    /// `ID`, for example `debian`.
-    pub id: String,
-    /// `VERSION_ID`, for example `13`; where there is none, `VERSION_CODENAME`.
-    pub version: String,
-}
-
-impl Distribution {
-    /// Reads `os-release`. What it doesn't say is empty.
-    pub fn parse(text: &str) -> Distribution {
-        let value = |name: &str| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            line.map(|value| value.trim().trim_matches(['"', '\'']).to_string())
-        };
-        Distribution {
-            id: value("ID").unwrap_or_default(),
-            version: value("VERSION_ID")
-                .or_else(|| value("VERSION_CODENAME"))
-                .unwrap_or_default(),
-        }
-    }
+/// The developer's file that an image is made from, beside packages.
+#[derive(Debug, Clone)]
+pub struct MadeFrom {
+    /// The file.
+    pub origin: Origin,
+    /// Whether it is a container image, and not a tar file with a system.
+    pub is_container: bool,
 }
 
 /// Writes both forms into the tree and to the given places beside the image.
@@ -64,6 +50,7 @@ pub fn write(
     root: &Path,
     image: &ImageInfo,
     contents: &Contents,
+    made_from: Option<&MadeFrom>,
     cyclonedx: &Path,
     spdx: &Path,
 ) -> Result<()> {
@@ -72,6 +59,7 @@ pub fn write(
         image,
         contents,
         system: Distribution::parse(&release),
+        made_from,
     };
     for (value, inside, beside) in [
         (cyclonedx::document(&subject), layout::SBOM_CYCLONEDX, cyclonedx),
