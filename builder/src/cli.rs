@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::blueprint::{self, InputError, Problem};
@@ -88,11 +88,19 @@ fn schema(profile: bool) -> Result<ExitCode> {
         true => blueprint::profile_schema(),
         false => blueprint::blueprint_schema(),
     };
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{schema:#}") {
-        // Whoever stops reading has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
+    print(&format!("{schema:#}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a text to standard output. Whoever stops reading has seen enough, which is no error.
+pub fn print(text: &str) -> Result<()> {
+    print_to(std::io::stdout().lock(), text)
+}
+
+fn print_to(mut out: impl Write, text: &str) -> Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to standard output"),
     }
 }
 
@@ -115,4 +123,20 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
     eprintln!("genpack: error: {}", causes.join(":\n  "));
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_reader_that_has_seen_enough_is_no_error() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        super::print_to(writer, "a line\n").unwrap();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let error = format!("{:#}", super::print_to(full, "a line\n").unwrap_err());
+        assert!(
+            error.starts_with("writing to standard output: No space left"),
+            "{error}"
+        );
+    }
 }
