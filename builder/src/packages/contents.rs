@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use genpack_spec::layout;
 use serde::{Deserialize, Serialize};
 
-use super::control::paragraphs;
+use super::control::{Paragraph, paragraphs};
 use super::copyright;
 use super::database::{self, Database, Package};
 use super::needed::{Needed, Reason};
@@ -171,8 +171,9 @@ pub struct OwnProgram {
 }
 
 impl Entry {
-    fn of(root: &Path, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
-        let mut entry = Entry {
+    /// What a package says of itself.
+    fn said_by(package: &Package, reason: Reason) -> Entry {
+        Entry {
             name: package.name.clone(),
             version: package.version.clone(),
             arch: package.arch.clone(),
@@ -181,13 +182,21 @@ impl Entry {
             maintainer: package.maintainer.clone(),
             homepage: package.homepage.clone(),
             summary: package.summary.clone(),
-            licences: licences(root, &package.name)?,
+            licences: BTreeSet::new(),
             sha256: None,
             reason,
-            part,
+            part: false,
             depends: BTreeSet::new(),
             files: Files::default(),
             distribution: None,
+        }
+    }
+
+    fn of(root: &Path, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
+        let mut entry = Entry {
+            licences: licences(root, &package.name)?,
+            part,
+            ..Entry::said_by(package, reason)
         };
         for file in &package.files {
             if fs::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()) {
@@ -339,6 +348,18 @@ impl Contents {
         fs::create_dir_all(root.join(OWN_FOLDER))?;
         fs::write(&path, serde_json::to_vec(self)?).with_context(|| format!("writing {}", layout::PACKAGES))
     }
+}
+
+/// Returns the packages of a list of dpkg's that are there, with what the list says of them. In images without dpkg, lists do not
+/// say what is installed: everything is.
+pub fn listed(status: &str) -> Vec<Entry> {
+    let is_there = |paragraph: &Paragraph<'_>| {
+        let status = paragraph.field("Status");
+        status.is_none_or(|status| status.ends_with(" installed"))
+    };
+    let found = paragraphs(status).into_iter().filter(is_there);
+    let entry = |paragraph| Entry::said_by(&database::package(paragraph), Reason::Asked);
+    found.map(entry).filter(|entry| !entry.name.is_empty()).collect()
 }
 
 /// Adds a package to the list that scanners read, unless that is also for dpkg, which would miss the package's other data.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::container::Inside;
+use super::purl::DEB;
 use super::{MadeFrom, Subject, maintainer, purl, timestamp, uuid};
 use crate::packages::contents::Distribution;
 use crate::packages::{Entry, is_spdx};
@@ -15,6 +17,7 @@ pub fn document(subject: &Subject<'_>) -> Value {
         contents,
         system,
         made_from,
+        inside,
     } = subject;
     let mut refs = BTreeMap::new();
     for entry in &contents.packages {
@@ -27,7 +30,9 @@ pub fn document(subject: &Subject<'_>) -> Value {
     let (mut of_system, mut of_image) = (Vec::new(), Vec::new());
     for entry in &contents.packages {
         let own = &refs[entry.name.as_str()];
-        components.push(package(entry, own, purl::of_package(entry, system)));
+        let mut component = package(entry, own, purl::of_package(DEB, entry, system));
+        component["properties"] = properties(entry);
+        components.push(component);
         let on: Vec<_> = entry
             .depends
             .iter()
@@ -61,7 +66,7 @@ pub fn document(subject: &Subject<'_>) -> Value {
     let mut compositions = Vec::new();
     if let Some(made_from) = made_from {
         let name = format!("file:{}", made_from.origin.sha256);
-        components.push(source_file(made_from, &name));
+        components.push(source_file(made_from, inside.as_ref(), &name));
         // Not everything in it comes from packages, or from packages that can be told.
         compositions.push(json!({ "aggregate": "incomplete", "assemblies": [name] }));
         of_image.push(name);
@@ -103,7 +108,8 @@ pub fn document(subject: &Subject<'_>) -> Value {
 
 /// A name within the document.
 fn reference(entry: &Entry, system: &Distribution) -> String {
-    purl::of_package(entry, system).unwrap_or_else(|| format!("package:{}@{}", entry.name, entry.version))
+    purl::of_package(DEB, entry, system)
+        .unwrap_or_else(|| format!("package:{}@{}", entry.name, entry.version))
 }
 
 fn operating_system(system: &Distribution, name: &str) -> Value {
@@ -114,7 +120,7 @@ fn operating_system(system: &Distribution, name: &str) -> Value {
     component
 }
 
-fn source_file(made_from: &MadeFrom, name: &str) -> Value {
+fn source_file(made_from: &MadeFrom, inside: Option<&Inside>, name: &str) -> Value {
     let origin = &made_from.origin;
     let mut component = json!({
         "bom-ref": name,
@@ -127,7 +133,22 @@ fn source_file(made_from: &MadeFrom, name: &str) -> Value {
         component["name"] = origin.name.as_deref().unwrap_or(&origin.file).into();
         component["purl"] = purl::of_container(origin).into();
     }
+    if let Some(inside) = inside.filter(|inside| !inside.packages.is_empty()) {
+        component["components"] = packages_inside(inside, name);
+    }
     component
+}
+
+/// A container's packages, as parts of it: grype knows of each by its URL which distribution it is of. Trivy, for which all
+/// packages of a document are of one, does not look there.
+fn packages_inside(inside: &Inside, container: &str) -> Value {
+    let component = |entry: &Entry| {
+        let purl = purl::of_package(inside.kind, entry, &inside.distribution);
+        // The system may have the same package.
+        let name = format!("{container}/{}:{}@{}", entry.name, entry.arch, entry.version);
+        package(entry, &name, purl)
+    };
+    inside.packages.iter().map(component).collect()
 }
 
 fn package(entry: &Entry, name: &str, purl: Option<String>) -> Value {
@@ -137,7 +158,6 @@ fn package(entry: &Entry, name: &str, purl: Option<String>) -> Value {
         "name": entry.name,
         "version": entry.version,
         "description": entry.summary,
-        "properties": properties(entry),
     });
     if let Some(purl) = purl {
         component["purl"] = purl.into();

@@ -3,6 +3,7 @@
 //! They are written as JSON by hand, because no crate on the registry writes what is needed (docs/decisions/0019-sboms.md). The
 //! same image gives the same bytes: the time is the image's own, and numbers that must be unique are made of the content.
 
+mod container;
 mod cyclonedx;
 mod purl;
 mod spdx;
@@ -18,6 +19,7 @@ use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use serde_json::Value;
 
+use self::container::Inside;
 use crate::hash;
 use crate::packages::Contents;
 use crate::packages::contents::Distribution;
@@ -34,6 +36,8 @@ pub struct Subject<'a> {
     pub system: Distribution,
     /// What the image is made from beside packages.
     pub made_from: Option<&'a MadeFrom>,
+    /// What is known of a container image's inside.
+    pub inside: Option<Inside>,
 }
 
 /// The developer's file that an image is made from, beside packages.
@@ -55,11 +59,14 @@ pub fn write(
     spdx: &Path,
 ) -> Result<()> {
     let release = fs::read_to_string(root.join("usr/lib/os-release")).unwrap_or_default();
+    let container = made_from.is_some_and(|made_from| made_from.is_container);
+    let container = container.then(|| root.join(layout::CONTAINER_ROOT.trim_start_matches('/')));
     let subject = Subject {
         image,
         contents,
         system: Distribution::parse(&release),
         made_from,
+        inside: container.map(|root| Inside::read(&root)).transpose()?,
     };
     for (value, inside, beside) in [
         (cyclonedx::document(&subject), layout::SBOM_CYCLONEDX, cyclonedx),

@@ -4,10 +4,10 @@ use crate::packages::Entry;
 use crate::packages::contents::Distribution;
 use crate::source::Origin;
 
-/// Returns the name of a Debian package: `pkg:deb/debian/NAME@VERSION?arch=...&distro=debian-13&upstream=SOURCE@VERSION`.
-/// `upstream`, an addition of scanners, names the source package: Debian's security data are about these. A package of which
+/// Returns the name of a package, of which `kind` says what it is: `pkg:deb/debian/NAME@VERSION?arch=...&distro=debian-13`
+/// and, where it differs, `&upstream=SOURCE@VERSION`. `upstream`, an addition of scanners, names the source package: Debian's security data are about these. A package of which
 /// nothing says which distribution it is of has no name: it must not be taken for another's.
-pub fn of_package(entry: &Entry, system: &Distribution) -> Option<String> {
+pub fn of_package(kind: &str, entry: &Entry, system: &Distribution) -> Option<String> {
     let Distribution { id, version } = entry.distribution.as_ref().unwrap_or(system);
     if id.is_empty() {
         return None;
@@ -24,7 +24,7 @@ pub fn of_package(entry: &Entry, system: &Distribution) -> Option<String> {
         }
     }
     Some(format!(
-        "pkg:deb/{}/{}@{}?arch={}&distro={distro}{upstream}",
+        "pkg:{kind}/{}/{}@{}?arch={}&distro={distro}{upstream}",
         encoded(id),
         encoded(&entry.name),
         encoded(&entry.version),
@@ -63,6 +63,9 @@ pub fn of_container(origin: &Origin) -> String {
     }
     purl
 }
+
+/// The kind of Debian's packages.
+pub const DEB: &str = "deb";
 
 /// Returns the name of a program that no registry has.
 pub fn of_program(name: &str, version: &str) -> String {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::container::Inside;
 use super::cyclonedx::joined;
+use super::purl::DEB;
 use super::{MadeFrom, Subject, maintainer, purl, timestamp, uuid};
 use crate::packages::contents::Distribution;
 use crate::packages::{Entry, is_spdx};
@@ -23,6 +25,7 @@ pub fn document(subject: &Subject<'_>) -> Value {
         contents,
         system,
         made_from,
+        inside,
     } = subject;
     let mut packages = vec![json!({
         "SPDXID": IMAGE,
@@ -63,7 +66,7 @@ pub fn document(subject: &Subject<'_>) -> Value {
         }
     }
     if let Some(made_from) = made_from {
-        packages.push(source_file(made_from));
+        packages.push(source_file(made_from, inside.as_ref()));
         relationships.push(related(IMAGE, "CONTAINS", SOURCE_FILE));
     }
     for program in &contents.own {
@@ -126,7 +129,7 @@ fn operating_system(system: &Distribution, id: &str) -> Value {
     package
 }
 
-fn source_file(made_from: &MadeFrom) -> Value {
+fn source_file(made_from: &MadeFrom, inside: Option<&Inside>) -> Value {
     let origin = &made_from.origin;
     let mut package = json!({
         "SPDXID": SOURCE_FILE,
@@ -141,6 +144,10 @@ fn source_file(made_from: &MadeFrom) -> Value {
         package["name"] = origin.name.as_deref().unwrap_or(&origin.file).into();
         package["primaryPackagePurpose"] = "CONTAINER".into();
         package["externalRefs"] = json!([purl_ref(&purl::of_container(origin))]);
+    }
+    if inside.is_some_and(|inside| !inside.packages.is_empty()) {
+        // SPDX 2.3 has no parts of parts, and scanners would take them for packages of the system's distribution.
+        package["comment"] = "The image is made from it. Its packages are in the CycloneDX document.".into();
     }
     package
 }
@@ -168,7 +175,7 @@ fn package(subject: &Subject<'_>, entry: &Entry, id: &str) -> Value {
         "copyrightText": NOT_SAID,
         "supplier": supplier(&entry.maintainer),
     });
-    if let Some(purl) = purl::of_package(entry, &subject.system) {
+    if let Some(purl) = purl::of_package(DEB, entry, &subject.system) {
         package["externalRefs"] = json!([purl_ref(&purl)]);
     }
     if let Some(hash) = &entry.sha256 {

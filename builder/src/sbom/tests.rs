@@ -45,6 +45,13 @@ fn both_of(contents: &Contents, os_release: &str, made_from: Option<&MadeFrom>) 
         contents,
         system: Distribution::parse(os_release),
         made_from,
+        inside: made_from
+            .filter(|made_from| made_from.is_container)
+            .map(|_| Inside {
+                kind: "apk",
+                distribution: Distribution::parse("ID=alpine\nVERSION_ID=3.20.1\n"),
+                packages: contents.packages.clone(),
+            }),
     };
     [cyclonedx::document(&subject), spdx::document(&subject)]
 }
@@ -132,7 +139,26 @@ fn what_the_image_is_made_from_is_named() {
     );
     let package = find(&spdx, "example/shop:1");
     assert_eq!(package["externalRefs"][0]["referenceLocator"], purl);
-    assert!(package["comment"].as_str().unwrap().contains("Not everything"));
+    assert!(
+        package["comment"]
+            .as_str()
+            .unwrap()
+            .contains("in the CycloneDX document")
+    );
+    // Its packages are of its own distribution, and parts of it: at the top they would be the system's.
+    assert_eq!(
+        component["components"][0]["purl"],
+        "pkg:apk/alpine/libx%2B%2B@1:2.0-3%2Bb1?arch=amd64&distro=alpine-3.20.1&upstream=x%401:2.0-3"
+    );
+    let names = objects(&cyclonedx)
+        .into_iter()
+        .filter_map(|object| object["bom-ref"].as_str());
+    let names: Vec<_> = names.collect();
+    assert_eq!(
+        names.iter().collect::<BTreeSet<_>>().len(),
+        names.len(),
+        "{names:?}"
+    );
 
     let [cyclonedx, spdx] = both_of(&contents(), "ID=debian\n", Some(&made_from(false)));
     let (component, package) = (find(&cyclonedx, "shop.tar"), find(&spdx, "shop.tar"));
