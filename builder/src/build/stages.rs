@@ -20,13 +20,15 @@ use crate::blueprint::{BUILD_SCRIPTS_DIR, Base, FILES_DIR, Output};
 use crate::cache::Kind;
 use crate::disk::LARGEST_FILE;
 use crate::lock::{self, Lock};
+use crate::packages::contents::Distribution;
 use crate::packages::{self, Contents};
 use crate::progress::{Progress, Stage};
-use crate::source::{InstalledPackage, KernelFiles, Part, Source};
+use crate::sbom::{self, MadeFrom};
+use crate::source::{InstalledPackage, KernelFiles, Origin, Part, Source};
 use crate::squashfs::Blocks;
 use crate::tools::Tools;
 use crate::tree::scripts;
-use crate::{command, sbom, sparse, squashfs, tree};
+use crate::{command, sparse, squashfs, tree};
 
 /// The stages in their order, as the developer sees them.
 pub fn plan(request: &Request) -> Vec<String> {
@@ -142,7 +144,15 @@ pub fn run(request: &Request, place: &Workplace, products: &Path) -> Result<()> 
     let system = place.files().join(SYSTEM_IMG);
     progress.stage(next(), |stage| {
         add_kernel(&kernel, &initramfs, &root)?;
-        describe(request, &root, &kernel, &info, &mut contents, products)?;
+        describe(
+            request,
+            &root,
+            &kernel,
+            &info,
+            &mut contents,
+            source.origin(),
+            products,
+        )?;
         tree::settle_times(&root, begun, epoch)?;
         pack(request, &keys, &root, &system, stage).map_err(|error| {
             too_large::explain(
@@ -230,9 +240,13 @@ fn describe(
     kernel: &KernelFiles,
     info: &ImageInfo,
     contents: &mut Contents,
+    origin: Option<Origin>,
     products: &Path,
 ) -> Result<()> {
-    contents.add_kernel(root, kernel)?;
+    let base = &request.blueprint.base;
+    // Whatever distribution a tar file is of, its kernel is Debian's.
+    let foreign = matches!(base, Base::Tar { .. }).then(|| Distribution::debian(Base::DEFAULT_SUITE));
+    contents.add_kernel(root, kernel, foreign)?;
     contents.add_own("genpack-init", &request.dirs.init(request.arch.genpack))?;
     contents.add_own(
         "genpack-config-agent",
@@ -240,10 +254,15 @@ fn describe(
     )?;
     contents.add_files(&request.dirs.rootfs_overlay(), &request.folder.join(FILES_DIR))?;
     contents.write(root)?;
+    let made_from = origin.map(|origin| MadeFrom {
+        origin,
+        is_container: matches!(base, Base::Oci { .. }),
+    });
     sbom::write(
         root,
         info,
         contents,
+        made_from.as_ref(),
         &products.join(product::CYCLONEDX),
         &products.join(product::SPDX),
     )

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -12,8 +12,9 @@ use genpack_spec::layout;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::hash;
 use crate::image::system::{Kind, Node};
-use crate::image::{CardFile, Image};
+use crate::image::{CardContent, CardFile, Image};
 use crate::inspect::{ports, report, units};
 use crate::packages::{Contents, Entry};
 
@@ -53,8 +54,11 @@ pub struct SizeChange {
 /// All differences.
 #[derive(Debug, Default, Serialize)]
 pub struct Difference {
-    /// Whether there is none: the files are the same, byte by byte.
+    /// Whether there is none: the files are the same, byte by byte. Of a disk image and a `system.img`, whether the former has the
+    /// latter.
     pub same: bool,
+    /// Whether both are disk images, so that more than systems is compared.
+    pub disks: bool,
     /// Fields of what the images say about themselves: name, profile, kernel and so on.
     pub image: Vec<Change>,
     /// Sizes.
@@ -73,6 +77,8 @@ pub struct Difference {
     pub files: BTreeMap<String, Changes>,
     /// Files of the cards.
     pub card: Changes,
+    /// What disk images have beside their cards: boot code and other partitions.
+    pub disk: Changes,
 }
 
 impl Changes {
@@ -109,15 +115,16 @@ impl Changes {
 impl Difference {
     /// Compares two images. A `system.img` has no card, which is then not compared.
     pub fn of(before: &Image, after: &Image) -> Result<Difference> {
-        let with_cards = before.card.is_some() && after.card.is_some();
-        let both_alone = before.card.is_none() && after.card.is_none();
-        if (with_cards || both_alone) && same_bytes(&before.path, &after.path)? {
+        let disks = before.card.is_some() && after.card.is_some();
+        if same_bytes(before, after)? {
             return Ok(Difference {
                 same: true,
+                disks,
                 ..Difference::default()
             });
         }
         let mut difference = Difference {
+            disks,
             image: image_fields(before, after)?,
             packages: packages(before, after)?,
             units: Changes::of(&started(before)?, &started(after)?),
@@ -133,14 +140,13 @@ impl Difference {
         }
         if let (Some(a), Some(b)) = (&before.card, &after.card) {
             difference.card = Changes::of(&card_files(&a.files), &card_files(&b.files));
+            difference.disk = Changes::of(&beside(before, a)?, &beside(after, b)?);
             difference.add_size("disk image", a.disk_bytes, b.disk_bytes);
         }
         let (a, b) = (&before.system, &after.system);
         difference.add_size("system, packed", a.packed_bytes(), b.packed_bytes());
         let unpacked = |nodes: &BTreeMap<PathBuf, Node>| nodes.values().map(Node::bytes).sum();
         difference.add_size("system", unpacked(a.nodes()), unpacked(b.nodes()));
-        // Without two cards the systems are all that there is to compare.
-        difference.same = !with_cards && !both_alone && difference.says_nothing();
         Ok(difference)
     }
 
@@ -162,6 +168,7 @@ impl Difference {
             &self.ports,
             &self.settings,
             &self.card,
+            &self.disk,
         ];
         self.image.is_empty()
             && self.sizes.is_empty()
@@ -170,7 +177,18 @@ impl Difference {
     }
 }
 
-fn same_bytes(a: &Path, b: &Path) -> Result<bool> {
+/// Whether the files are the same; of a disk image and a system, whether that is the disk image's.
+fn same_bytes(before: &Image, after: &Image) -> Result<bool> {
+    let (card, alone) = match (&before.card, &after.card) {
+        (Some(card), None) => (card, after),
+        (None, Some(card)) => (card, before),
+        _ => return same_files(&before.path, &after.path),
+    };
+    let hash = hash::file(&alone.path).with_context(|| format!("reading {}", alone.path.display()))?;
+    Ok(card.system().is_some_and(|system| system.sha256 == hash))
+}
+
+fn same_files(a: &Path, b: &Path) -> Result<bool> {
     let open = |path: &Path| File::open(path).with_context(|| format!("reading {}", path.display()));
     let (mut one, mut other) = (open(a)?, open(b)?);
     if one.metadata()?.len() != other.metadata()?.len() {
@@ -249,11 +267,25 @@ fn settings(image: &Image) -> Result<BTreeMap<String, String>> {
 }
 
 fn card_files(files: &BTreeMap<String, CardFile>) -> BTreeMap<String, String> {
-    let shown = |file: &CardFile| format!("{} bytes, SHA-256 {}...", file.bytes, &file.sha256[..12]);
-    files
-        .iter()
-        .map(|(name, file)| (name.clone(), shown(file)))
-        .collect()
+    let shown = |(name, file): (&String, &CardFile)| (name.clone(), shown(file.bytes, &file.sha256));
+    files.iter().map(shown).collect()
+}
+
+fn beside(image: &Image, card: &CardContent) -> Result<BTreeMap<String, String>> {
+    let reading = || format!("reading {}", image.path.display());
+    let mut file = File::open(&image.path).with_context(reading)?;
+    let mut parts = BTreeMap::new();
+    for (name, range) in &card.beside {
+        file.seek(SeekFrom::Start(range.start)).with_context(reading)?;
+        let mut part = Read::by_ref(&mut file).take(range.end - range.start);
+        let (bytes, sha256) = hash::copy(&mut part, &mut io::sink()).with_context(reading)?;
+        parts.insert(name.clone(), shown(bytes, &sha256));
+    }
+    Ok(parts)
+}
+
+fn shown(bytes: u64, sha256: &str) -> String {
+    format!("{bytes} bytes, SHA-256 {}...", &sha256[..12])
 }
 
 fn files(before: &Image, after: &Image) -> Result<BTreeMap<String, Changes>> {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::image::Image;
+use crate::print;
 use compare::Difference;
 
 /// Arguments of `genpack diff`.
@@ -29,9 +30,9 @@ pub struct DiffArguments {
 pub fn run(arguments: &DiffArguments) -> Result<ExitCode> {
     let (before, after) = (Image::open(&arguments.before)?, Image::open(&arguments.after)?);
     let difference = Difference::of(&before, &after)?;
-    match arguments.json {
-        true => println!("{}", serde_json::to_string_pretty(&difference)?),
-        false => print!("{}", text::text(&difference)),
-    }
+    print::answer(&match arguments.json {
+        true => serde_json::to_string_pretty(&difference)? + "\n",
+        false => text::text(&difference),
+    })?;
     Ok(ExitCode::from(u8::from(!difference.same)))
 }

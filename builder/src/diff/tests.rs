@@ -61,15 +61,46 @@ fn equal_files_are_the_same() {
     assert!(Difference::of(&image, &system).unwrap().same);
 }
 
+fn flip(image: &std::path::Path, at: usize) -> Image {
+    let mut bytes = std::fs::read(image).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(image, bytes).unwrap();
+    Image::open(image).unwrap()
+}
+
 #[test]
-fn the_same_content_otherwise_packed_is_a_difference() {
+fn what_differs_beside_the_contents_is_named() {
     let [a, b] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [one, other] = [a.path(), b.path()].map(|folder| open(folder, &files("1"), &[]));
-    let mut bytes = std::fs::read(&other.path).unwrap();
-    // In front of the partition, where the boot loader would be.
-    bytes[1000] ^= 1;
-    std::fs::write(&other.path, bytes).unwrap();
-    let difference = Difference::of(&one, &Image::open(&other.path).unwrap()).unwrap();
+    // The last byte of the partition, which no file has.
+    let end = usize::try_from(one.card.as_ref().unwrap().disk_bytes).unwrap() - 1;
+    let difference = Difference::of(&one, &flip(&other.path, end)).unwrap();
     assert!(!difference.same && difference.says_nothing());
-    assert!(text::text(&difference).starts_with("The contents are the same."));
+    let said = text::text(&difference);
+    assert!(
+        said.starts_with("The contents are the same. What differs is how the card is written"),
+        "{said}"
+    );
+    // In front of the partition, where the boot loader is.
+    let difference = Difference::of(&one, &flip(&other.path, 1000)).unwrap();
+    assert!(!difference.same && !difference.says_nothing());
+    let said = text::text(&difference);
+    let title = "Disk, beside the card\n  * partition table and boot code\n";
+    assert!(said.starts_with(title), "{said}");
+}
+
+#[test]
+fn the_same_files_otherwise_packed_are_a_difference() {
+    let [a, b] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let image = open(a.path(), &files("1"), &[]);
+    open(b.path(), &files("1"), &[]);
+    // The time of the image, in its superblock.
+    let other = flip(&b.path().join("system.img"), 8);
+    let system = Image::open(&a.path().join("system.img")).unwrap();
+    for [before, after] in [[&image, &other], [&other, &image], [&system, &other]] {
+        let difference = Difference::of(before, after).unwrap();
+        assert!(!difference.same && difference.says_nothing());
+        let said = text::text(&difference);
+        assert!(said.contains("how they are packed"), "{said}");
+    }
 }

@@ -16,8 +16,16 @@ pub fn text(difference: &Difference) -> String {
         return String::new();
     }
     if difference.says_nothing() {
-        return "The contents are the same. What differs is how they are packed, times of files, or extended attributes.\n"
-            .into();
+        // Equal files on the cards are equal systems, down to the last byte.
+        return match difference.disks {
+            true => {
+                "The contents are the same. What differs is how the card is written: times and order of its files, or unused space.\n"
+            }
+            false => {
+                "The contents are the same. What differs is how they are packed, times of files, or extended attributes.\n"
+            }
+        }
+        .into();
     }
     let mut text = String::new();
     let mut section = |title: &str, body: String| {
@@ -48,6 +56,7 @@ pub fn text(difference: &Difference) -> String {
     section("Ports that socket units and sshd open", all(&difference.ports));
     section("Declared settings", all(&difference.settings));
     section("Card", all(&difference.card));
+    section("Disk, beside the card", all(&difference.disk));
     let files = difference
         .files
         .iter()

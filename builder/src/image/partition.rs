@@ -1,8 +1,10 @@
 //! A part of a file that is only read, as `fatfs` wants to see it.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 
 /// How much is read at once: `fatfs` reads the allocation table four bytes at a time.
 const WINDOW: usize = 64 << 10;
@@ -16,11 +18,13 @@ pub struct Partition {
     position: u64,
     window: Vec<u8>,
     window_at: u64,
+    allowance: Rc<Cell<u64>>,
 }
 
 impl Partition {
-    /// The `size` bytes from `start`.
-    pub fn new(file: File, start: u64, size: u64) -> Partition {
+    /// The `size` bytes from `start`. Reading takes from the allowance, in bytes: `fatfs` follows a list of clusters for ever when
+    /// it is a ring.
+    pub fn new(file: File, start: u64, size: u64, allowance: Rc<Cell<u64>>) -> Partition {
         Partition {
             file,
             start,
@@ -28,6 +32,7 @@ impl Partition {
             position: 0,
             window: Vec::new(),
             window_at: 0,
+            allowance,
         }
     }
 }
@@ -51,6 +56,10 @@ impl Read for Partition {
             }
         };
         let count = wanted.min(self.window.len() - at);
+        let Some(allowance) = self.allowance.get().checked_sub(count as u64) else {
+            return Err(Error::new(ErrorKind::InvalidData, "it has no end"));
+        };
+        self.allowance.set(allowance);
         buffer[..count].copy_from_slice(&self.window[at..at + count]);
         self.position += count as u64;
         Ok(count)

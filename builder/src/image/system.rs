@@ -5,11 +5,16 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
-use backhand::{FilesystemReader, InnerNode, SquashfsFileReader};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use backhand::{FilesystemReader, InnerNode, Squashfs, SquashfsFileReader};
 use genpack_spec::image::{SUPERBLOCK_BYTES, check_superblock};
 
+use super::folders;
+use super::guard::guarded;
 use crate::hash;
+
+/// Longest file that is read whole, in bytes: lists, settings and units are far shorter.
+const MOST_READ: u64 = 64 << 20;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +73,13 @@ impl System {
             .read_to_end(&mut head)?;
         check_superblock(&head, length).map_err(|damage| anyhow!("{damage}"))?;
         file.seek(SeekFrom::Start(0))?;
-        let reader = FilesystemReader::from_reader(BufReader::with_capacity(128 << 10, file));
-        let reader = reader.map_err(|error| anyhow!("it can't be read: {error}"))?;
+        let file = BufReader::with_capacity(128 << 10, file);
+        let unreadable = |error| anyhow!("it can't be read: {error}");
+        let reader = guarded(|| {
+            let squashfs = Squashfs::from_reader_with_offset(file, 0).map_err(unreadable)?;
+            folders::check(&squashfs)?;
+            squashfs.into_filesystem_reader().map_err(unreadable)
+        })?;
         let (mut nodes, mut places) = (BTreeMap::new(), BTreeMap::new());
         for (at, node) in reader.root.nodes.iter().enumerate() {
             let path = node
@@ -115,12 +125,22 @@ impl System {
         let Some(file) = self.file(path) else {
             return Ok(None);
         };
+        let damaged = || format!("the system image is damaged: /{} can't be read", path.display());
+        let bytes = file.file_len() as u64;
+        if bytes > MOST_READ {
+            bail!(
+                "/{} of the system image is too large to look into: {} MiB, and {} MiB are allowed",
+                path.display(),
+                bytes >> 20,
+                MOST_READ >> 20
+            );
+        }
         let mut content = Vec::new();
-        self.reader
-            .file(file)
-            .reader()
-            .read_to_end(&mut content)
-            .with_context(|| format!("reading /{} of the system image", path.display()))?;
+        let read = guarded(|| {
+            let mut reader = self.reader.file(file).reader().take(MOST_READ);
+            Ok(reader.read_to_end(&mut content)?)
+        });
+        whole(read.with_context(damaged)? as u64, bytes).with_context(damaged)?;
         Ok(Some(content))
     }
 
@@ -135,9 +155,10 @@ impl System {
         let Some(file) = self.file(path) else {
             bail!("the system image has no file /{}", path.display());
         };
-        let hashed = hash::copy(&mut self.reader.file(file).reader(), &mut io::sink());
-        let (_, sha256) =
-            hashed.with_context(|| format!("reading /{} of the system image", path.display()))?;
+        let damaged = || format!("the system image is damaged: /{} can't be read", path.display());
+        let hashed = guarded(|| Ok(hash::copy(&mut self.reader.file(file).reader(), &mut io::sink())?));
+        let (bytes, sha256) = hashed.with_context(damaged)?;
+        whole(bytes, file.file_len() as u64).with_context(damaged)?;
         Ok(sha256)
     }
 
@@ -147,4 +168,10 @@ impl System {
             _ => None,
         }
     }
+}
+
+/// backhand takes a block that is missing for the end of the file.
+fn whole(read: u64, bytes: u64) -> Result<()> {
+    ensure!(read == bytes, "{read} of {bytes} bytes are there");
+    Ok(())
 }

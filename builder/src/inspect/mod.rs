@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::image::Image;
+use crate::print;
 use report::Report;
 
 /// Arguments of `genpack inspect`.
@@ -37,9 +38,9 @@ pub fn run(arguments: &InspectArguments) -> Result<ExitCode> {
     if arguments.boot {
         report.measured_ports = Some(boot::open_ports(&image)?);
     }
-    match arguments.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => print!("{}", text::text(&report)),
-    }
+    print::answer(&match arguments.json {
+        true => serde_json::to_string_pretty(&report)? + "\n",
+        false => text::text(&report),
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -195,3 +195,29 @@ fn units_are_followed_through_aliases_templates_and_masks() {
     let socket = found.last().unwrap();
     assert_eq!(socket.list("ListenStream"), ["[::1]:8080"]);
 }
+
+#[test]
+fn templates_that_want_ever_longer_names_have_an_end() {
+    let started = |wants: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [
+            (
+                "usr/lib/systemd/system/default.target",
+                "[Unit]\nWants=a@x.service\n".to_string(),
+            ),
+            (
+                "usr/lib/systemd/system/a@.service",
+                format!("[Unit]\nWants={wants}\n"),
+            ),
+        ];
+        let files = files.map(|(path, text)| (path.to_string(), text));
+        units::at_start(&open(dir.path(), &files, &[]).system).map(|units| units.len())
+    };
+    // `default.target`, and names of 11 to 255 bytes.
+    assert_eq!(started("a@%ix.service").unwrap(), 1 + 245);
+    let error = started("a@%ix.service a@%iy.service").unwrap_err();
+    assert!(
+        error.to_string().contains("does a template want longer names"),
+        "{error}"
+    );
+}

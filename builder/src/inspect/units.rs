@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::image::system::{Kind, System};
 use crate::tree::UNIT_FOLDERS;
@@ -13,6 +13,10 @@ use crate::tree::UNIT_FOLDERS;
 const DEFAULT: &str = "default.target";
 /// Settings of a unit that name others which are started with it.
 const STARTING: [&str; 4] = ["BindsTo", "Requires", "Upholds", "Wants"];
+/// Longest name of a unit in bytes (systemd: `src/basic/unit-name.h`, `UNIT_NAME_MAX`, which counts a zero behind it).
+const LONGEST_NAME: usize = 255;
+/// Most names that are followed; a server has some hundred. A template that wants two longer names of its own makes any number.
+const MOST_NAMES: usize = 20_000;
 /// Most links from one name of a unit to another.
 const MOST_LINKS: usize = 8;
 
@@ -37,6 +41,10 @@ pub fn at_start(system: &System) -> Result<Vec<Unit>> {
         if !seen.insert(name.clone()) {
             continue;
         }
+        ensure!(
+            seen.len() <= MOST_NAMES,
+            "the image's units want more than {MOST_NAMES} others, the last one {name}; does a template want longer names of itself?"
+        );
         let Some((real, path)) = units.resolve(&name) else {
             continue;
         };
@@ -164,7 +172,11 @@ impl<'a> Units<'a> {
         let named = values.flat_map(|(_, value)| value.split_whitespace());
         let instance = instance_of(name).unwrap_or_default();
         let named = named.map(|other| other.replace("%i", instance).replace("%I", instance));
-        linked.chain(named).filter(|name| !name.contains('%')).collect()
+        // Names that are too long are none: `a@.service` with `Wants=a@%ix.service` would make ever longer ones.
+        linked
+            .chain(named)
+            .filter(|name| !name.contains('%') && name.len() <= LONGEST_NAME)
+            .collect()
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use genpack_spec::layout;
 use serde::{Deserialize, Serialize};
 
-use super::control::paragraphs;
+use super::control::{Paragraph, paragraphs};
 use super::copyright;
 use super::database::{self, Database, Package};
 use super::needed::{Needed, Reason};
@@ -19,6 +19,13 @@ use crate::source::{InstalledPackage, KernelFiles};
 
 /// Folder of licences, relative to the tree.
 const DOC: &str = "usr/share/doc";
+/// Debian's suites with their numbers (<https://www.debian.org/releases/>).
+const DEBIAN: [(&str, &str); 4] = [
+    ("bookworm", "12"),
+    ("trixie", "13"),
+    ("forky", "14"),
+    ("duke", "15"),
+];
 /// Where genpack keeps its own files in a tree.
 const OWN_FOLDER: &str = "usr/lib/genpack";
 
@@ -111,6 +118,45 @@ pub struct Entry {
     pub depends: BTreeSet<String>,
     /// Its files and links.
     pub files: Files,
+    /// Where it is from, when that is not the system's own distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
+}
+
+/// A distribution, as `/etc/os-release` names it (os-release(5)).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// `ID`, for example `debian`; empty when nothing says which it is.
+    pub id: String,
+    /// `VERSION_ID`, for example `13`; where there is none, `VERSION_CODENAME`; may be empty.
+    pub version: String,
+}
+
+impl Distribution {
+    /// Reads `os-release`. What it doesn't say is empty.
+    pub fn parse(text: &str) -> Distribution {
+        let value = |name: &str| {
+            let line = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            line.map(|value| value.trim().trim_matches(['"', '\'']).to_string())
+        };
+        Distribution {
+            id: value("ID").unwrap_or_default(),
+            version: value("VERSION_ID")
+                .or_else(|| value("VERSION_CODENAME"))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Returns what the `os-release` of a Debian suite says. One that is not released yet may have no number.
+    pub fn debian(suite: &str) -> Distribution {
+        let number = DEBIAN.iter().find(|(name, _)| *name == suite);
+        Distribution {
+            id: "debian".into(),
+            version: number.map_or(suite, |(_, number)| number).into(),
+        }
+    }
 }
 
 /// A program of genpack's in an image.
@@ -125,8 +171,9 @@ pub struct OwnProgram {
 }
 
 impl Entry {
-    fn of(root: &Path, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
-        let mut entry = Entry {
+    /// What a package says of itself.
+    fn said_by(package: &Package, reason: Reason) -> Entry {
+        Entry {
             name: package.name.clone(),
             version: package.version.clone(),
             arch: package.arch.clone(),
@@ -135,12 +182,21 @@ impl Entry {
             maintainer: package.maintainer.clone(),
             homepage: package.homepage.clone(),
             summary: package.summary.clone(),
-            licences: licences(root, &package.name)?,
+            licences: BTreeSet::new(),
             sha256: None,
             reason,
-            part,
+            part: false,
             depends: BTreeSet::new(),
             files: Files::default(),
+            distribution: None,
+        }
+    }
+
+    fn of(root: &Path, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
+        let mut entry = Entry {
+            licences: licences(root, &package.name)?,
+            part,
+            ..Entry::said_by(package, reason)
         };
         for file in &package.files {
             if fs::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()) {
@@ -198,8 +254,13 @@ impl Contents {
     }
 
     /// Adds the kernel, whose package is not installed: its modules are in the tree already. Its `copyright` file is copied to
-    /// where those of the other packages are.
-    pub fn add_kernel(&mut self, root: &Path, kernel: &KernelFiles) -> Result<()> {
+    /// where those of the other packages are. `distribution` is its own, when the system's is another.
+    pub fn add_kernel(
+        &mut self,
+        root: &Path,
+        kernel: &KernelFiles,
+        distribution: Option<Distribution>,
+    ) -> Result<()> {
         let paragraphs = paragraphs(&kernel.info.control);
         let paragraph = paragraphs
             .first()
@@ -235,6 +296,7 @@ impl Contents {
         add_to_status(root, paragraph.text())?;
         let mut entry = Entry::of(root, &package, Reason::Asked, false)?;
         entry.sha256 = kernel.info.package.sha256.clone();
+        entry.distribution = distribution;
         self.packages.push(entry);
         self.packages.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())
@@ -286,6 +348,18 @@ impl Contents {
         fs::create_dir_all(root.join(OWN_FOLDER))?;
         fs::write(&path, serde_json::to_vec(self)?).with_context(|| format!("writing {}", layout::PACKAGES))
     }
+}
+
+/// Returns the packages of a list of dpkg's that are there, with what the list says of them. In images without dpkg, lists do not
+/// say what is installed: everything is.
+pub fn listed(status: &str) -> Vec<Entry> {
+    let is_there = |paragraph: &Paragraph<'_>| {
+        let status = paragraph.field("Status");
+        status.is_none_or(|status| status.ends_with(" installed"))
+    };
+    let found = paragraphs(status).into_iter().filter(is_there);
+    let entry = |paragraph| Entry::said_by(&database::package(paragraph), Reason::Asked);
+    found.map(entry).filter(|entry| !entry.name.is_empty()).collect()
 }
 
 /// Adds a package to the list that scanners read, unless that is also for dpkg, which would miss the package's other data.

@@ -3,6 +3,7 @@
 //! They are written as JSON by hand, because no crate on the registry writes what is needed (docs/decisions/0019-sboms.md). The
 //! same image gives the same bytes: the time is the image's own, and numbers that must be unique are made of the content.
 
+mod container;
 mod cyclonedx;
 mod purl;
 mod spdx;
@@ -18,8 +19,11 @@ use genpack_spec::image::ImageInfo;
 use genpack_spec::layout;
 use serde_json::Value;
 
+use self::container::Inside;
 use crate::hash;
 use crate::packages::Contents;
+use crate::packages::contents::Distribution;
+use crate::source::Origin;
 
 /// What both forms are made of.
 #[derive(Debug, Clone)]
@@ -28,35 +32,21 @@ pub struct Subject<'a> {
     pub image: &'a ImageInfo,
     /// Its packages.
     pub contents: &'a Contents,
-    /// The distribution that they come from.
+    /// The distribution that they come from, unless they say otherwise.
     pub system: Distribution,
+    /// What the image is made from beside packages.
+    pub made_from: Option<&'a MadeFrom>,
+    /// What is known of a container image's inside.
+    pub inside: Option<Inside>,
 }
 
-/// A distribution, as `/etc/os-release` names it (os-release(5)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Distribution {
-    /// `ID`, for example `debian`.
-    pub id: String,
-    /// `VERSION_ID`, for example `13`; where there is none, `VERSION_CODENAME`.
-    pub version: String,
-}
-
-impl Distribution {
-    /// Reads `os-release`. What it doesn't say is empty.
-    pub fn parse(text: &str) -> Distribution {
-        let value = |name: &str| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-            line.map(|value| value.trim().trim_matches(['"', '\'']).to_string())
-        };
-        Distribution {
-            id: value("ID").unwrap_or_default(),
-            version: value("VERSION_ID")
-                .or_else(|| value("VERSION_CODENAME"))
-                .unwrap_or_default(),
-        }
-    }
+/// The developer's file that an image is made from, beside packages.
+#[derive(Debug, Clone)]
+pub struct MadeFrom {
+    /// The file.
+    pub origin: Origin,
+    /// Whether it is a container image, and not a tar file with a system.
+    pub is_container: bool,
 }
 
 /// Writes both forms into the tree and to the given places beside the image.
@@ -64,14 +54,19 @@ pub fn write(
     root: &Path,
     image: &ImageInfo,
     contents: &Contents,
+    made_from: Option<&MadeFrom>,
     cyclonedx: &Path,
     spdx: &Path,
 ) -> Result<()> {
     let release = fs::read_to_string(root.join("usr/lib/os-release")).unwrap_or_default();
+    let container = made_from.is_some_and(|made_from| made_from.is_container);
+    let container = container.then(|| root.join(layout::CONTAINER_ROOT.trim_start_matches('/')));
     let subject = Subject {
         image,
         contents,
         system: Distribution::parse(&release),
+        made_from,
+        inside: container.map(|root| Inside::read(&root)).transpose()?,
     };
     for (value, inside, beside) in [
         (cyclonedx::document(&subject), layout::SBOM_CYCLONEDX, cyclonedx),

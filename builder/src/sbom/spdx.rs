@@ -4,24 +4,34 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::container::Inside;
 use super::cyclonedx::joined;
-use super::{Subject, maintainer, purl, timestamp, uuid};
+use super::purl::DEB;
+use super::{MadeFrom, Subject, maintainer, purl, timestamp, uuid};
+use crate::packages::contents::Distribution;
 use crate::packages::{Entry, is_spdx};
 
 const NOT_SAID: &str = "NOASSERTION";
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 const IMAGE: &str = "SPDXRef-Image";
+const SOURCE_FILE: &str = "SPDXRef-SourceFile";
 /// Where the namespaces of documents begin. They need not be anywhere, but unique.
 const NAMESPACE: &str = "https://github.com/genpack/genpack-rs/spdx";
 
 /// Returns the document.
 pub fn document(subject: &Subject<'_>) -> Value {
-    let Subject { image, contents, .. } = subject;
+    let Subject {
+        image,
+        contents,
+        system,
+        made_from,
+        inside,
+    } = subject;
     let mut packages = vec![json!({
         "SPDXID": IMAGE,
         "name": image.name,
         "versionInfo": timestamp(image),
-        "primaryPackagePurpose": "OPERATING-SYSTEM",
+        "primaryPackagePurpose": "APPLICATION",
         "comment": format!("profile {}, base {}, kernel {}", image.profile, image.base, image.kernel),
         "downloadLocation": NOT_SAID,
         "filesAnalyzed": false,
@@ -31,12 +41,22 @@ pub fn document(subject: &Subject<'_>) -> Value {
     })];
     let related = |from: &str, how: &str, to: &str| json!({ "spdxElementId": from, "relationshipType": how, "relatedSpdxElement": to });
     let mut relationships = vec![related(DOCUMENT, "DESCRIBES", IMAGE)];
+    // Trivy knows the distribution by the beginning of this name, and its packages by what it contains.
+    let system_id = id("OperatingSystem", &format!("{}-{}", system.id, system.version));
+    if !system.id.is_empty() {
+        packages.push(operating_system(system, &system_id));
+        relationships.push(related(IMAGE, "CONTAINS", &system_id));
+    }
     // Licences that SPDX has no name for, with a package that is under each.
     let mut own_licences = BTreeMap::new();
     for entry in &contents.packages {
         let id = id("Package", &entry.name);
         packages.push(package(subject, entry, &id));
-        relationships.push(related(IMAGE, "CONTAINS", &id));
+        let inside = match entry.distribution.is_none() && !system.id.is_empty() {
+            true => system_id.as_str(),
+            false => IMAGE,
+        };
+        relationships.push(related(inside, "CONTAINS", &id));
         let on = entry.depends.iter();
         relationships.extend(on.map(|other| related(&id, "DEPENDS_ON", &self::id("Package", other))));
         for licence in entry.licences.iter().filter(|licence| !is_spdx(licence)) {
@@ -44,6 +64,10 @@ pub fn document(subject: &Subject<'_>) -> Value {
                 .entry(licence_ref(licence))
                 .or_insert((licence, &entry.name));
         }
+    }
+    if let Some(made_from) = made_from {
+        packages.push(source_file(made_from, inside.as_ref()));
+        relationships.push(related(IMAGE, "CONTAINS", SOURCE_FILE));
     }
     for program in &contents.own {
         let id = id("Program", &program.name);
@@ -91,6 +115,43 @@ pub fn document(subject: &Subject<'_>) -> Value {
     document
 }
 
+fn operating_system(system: &Distribution, id: &str) -> Value {
+    let mut package = json!({
+        "SPDXID": id,
+        "name": system.id,
+        "primaryPackagePurpose": "OPERATING_SYSTEM",
+        "downloadLocation": NOT_SAID,
+        "filesAnalyzed": false,
+    });
+    if !system.version.is_empty() {
+        package["versionInfo"] = system.version.as_str().into();
+    }
+    package
+}
+
+fn source_file(made_from: &MadeFrom, inside: Option<&Inside>) -> Value {
+    let origin = &made_from.origin;
+    let mut package = json!({
+        "SPDXID": SOURCE_FILE,
+        "name": origin.file,
+        "primaryPackagePurpose": "ARCHIVE",
+        "comment": "The image is made from it. Not everything in it is in this document.",
+        "downloadLocation": NOT_SAID,
+        "filesAnalyzed": false,
+        "checksums": [{ "algorithm": "SHA256", "checksumValue": origin.sha256 }],
+    });
+    if made_from.is_container {
+        package["name"] = origin.name.as_deref().unwrap_or(&origin.file).into();
+        package["primaryPackagePurpose"] = "CONTAINER".into();
+        package["externalRefs"] = json!([purl_ref(&purl::of_container(origin))]);
+    }
+    if inside.is_some_and(|inside| !inside.packages.is_empty()) {
+        // SPDX 2.3 has no parts of parts, and scanners would take them for packages of the system's distribution.
+        package["comment"] = "The image is made from it. Its packages are in the CycloneDX document.".into();
+    }
+    package
+}
+
 fn package(subject: &Subject<'_>, entry: &Entry, id: &str) -> Value {
     let licences = entry.licences.iter().map(|licence| match is_spdx(licence) {
         true => licence.clone(),
@@ -113,8 +174,10 @@ fn package(subject: &Subject<'_>, entry: &Entry, id: &str) -> Value {
         "licenseDeclared": declared,
         "copyrightText": NOT_SAID,
         "supplier": supplier(&entry.maintainer),
-        "externalRefs": [purl_ref(&purl::of_package(entry, &subject.system))],
     });
+    if let Some(purl) = purl::of_package(DEB, entry, &subject.system) {
+        package["externalRefs"] = json!([purl_ref(&purl)]);
+    }
     if let Some(hash) = &entry.sha256 {
         package["checksums"] = json!([{ "algorithm": "SHA256", "checksumValue": hash }]);
     }
