@@ -32,6 +32,9 @@ pub fn parse(text: &str) -> Result<Node, Problem> {
         let offset = error
             .position()
             .map_or(text.len(), |position| offset_of(text, position));
+        if let Some(problem) = hyphen(text, offset, &error) {
+            return Err(problem);
+        }
         let (label, help) = explain(&error);
         let problem = Problem::at(word_at(text, offset), label);
         return Err(match help {
@@ -131,6 +134,22 @@ fn number(text: &str) -> Value {
         Ok(number) => Value::Float(number),
         Err(_) => Value::Float(f64::NAN),
     }
+}
+
+/// Returns what is to be said of a name such as `setup-commands`, which JSON5 takes in quotes only (ECMAScript 5.1,
+/// "Identifier Names").
+fn hyphen(text: &str, offset: usize, error: &json5::Error) -> Option<Problem> {
+    let begin = text[..offset]
+        .trim_end_matches(|c: char| c.is_alphanumeric() || c == '_')
+        .len();
+    let is_hyphen = begin < offset && text[offset..].starts_with('-');
+    if !is_hyphen || error.code() != Some(json5::ErrorCode::ExpectedColon) {
+        return None;
+    }
+    let place = begin..word_at(text, offset).end;
+    let name = &text[place.clone()];
+    let help = format!("fields of genpack have _ in place of it; any other name is written as \"{name}\"");
+    Some(Problem::at(place, "a name with a hyphen stands in quotes").with_help(help))
 }
 
 /// Returns what the caret says, and what to do about it.
@@ -272,6 +291,19 @@ mod tests {
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_name_with_a_hyphen_is_shown_whole() {
+        let text = "{ setup-commands: [] }";
+        let want = Problem::at(2..16, "a name with a hyphen stands in quotes").with_help(
+            "fields of genpack have _ in place of it; any other name is written as \"setup-commands\"",
+        );
+        assert_eq!(parse(text).unwrap_err(), want);
+        assert_ne!(
+            parse("{ a -1 }").unwrap_err().label(),
+            "a name with a hyphen stands in quotes"
+        );
     }
 
     #[test]
