@@ -28,18 +28,18 @@ pub(crate) fn kvm_is_usable() -> bool {
     static USABLE: OnceLock<bool> = OnceLock::new();
     *USABLE.get_or_init(|| {
         let device = OpenOptions::new().read(true).write(true).open("/dev/kvm");
-        device.is_ok() && runs_firmware(Acceleration::Kvm)
+        device.is_ok() && runs_firmware(Acceleration::Kvm, PATIENCE)
     })
 }
 
 /// Whether SeaBIOS comes, in real mode, to its end in time: a machine without a disk, which then restarts.
-fn runs_firmware(acceleration: Acceleration) -> bool {
+fn runs_firmware(acceleration: Acceleration, patience: Duration) -> bool {
     let machine = Machine::new("probe")
         .acceleration(acceleration)
         .memory_mib(32)
         .no_reboot()
         .extra_args(["-boot", "reboot-timeout=0"]);
-    let ended = machine.start().and_then(|vm| vm.wait_exit(PATIENCE));
+    let ended = machine.start().and_then(|vm| vm.wait_exit(patience));
     ended.is_ok_and(|status| status.success())
 }
 
@@ -49,6 +49,6 @@ mod tests {
 
     #[test]
     fn the_firmware_of_the_probe_comes_to_its_end() {
-        assert!(runs_firmware(Acceleration::Tcg));
+        assert!(runs_firmware(Acceleration::Tcg, Duration::from_secs(60)));
     }
 }
