@@ -1,5 +1,7 @@
 //! Debian: packages that APT chooses, a tree by mmdebstrap, the kernel out of its package.
 
+mod choice;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
@@ -9,12 +11,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use self::choice::check_versions;
 use super::apt::{self, Apt};
 use super::{InstalledPackage, KernelFiles, KernelInfo, Part, Source, Wanted};
-use crate::blueprint::{InputError, Mirror, Problem};
+use crate::blueprint::Mirror;
 use crate::build::Arch;
 use crate::cache::{Cache, Kind};
-use crate::lock::{LOCK_FILE, Lock, Pin, PinnedSet, Purpose, SetRequest};
+use crate::lock::{Lock, Pin, PinnedSet, Purpose, SetRequest};
 use crate::progress::Stage;
 use crate::{command, hash, room};
 
@@ -29,9 +32,6 @@ const TOOLS: [&str; 6] = [
     "grub-pc-bin",
     "kmod",
 ];
-
-/// Where a blueprint names packages.
-const PACKAGE_FIELDS: [&str; 2] = ["packages", "buildtime_packages"];
 
 /// A Debian suite for one architecture.
 pub struct Debian {
@@ -105,52 +105,6 @@ impl Debian {
             archives,
             stage,
         )
-    }
-
-    /// Asks the archives for all sets that are missing.
-    fn choose(
-        &self,
-        missing: &[SetRequest],
-        prefer: &BTreeMap<String, String>,
-        stage: &Stage,
-    ) -> Result<Vec<PinnedSet>> {
-        let apt = self.open_apt(stage)?;
-        if let Some(reason) = apt.update()? {
-            stage.note(&format!(
-                "warning: the package lists could not be renewed; older ones serve: {reason}"
-            ));
-        }
-        let known = apt.package_names()?;
-        let asked = missing.iter().flat_map(|request| &request.asked);
-        let mut unknown: Vec<_> = asked.filter(|name| !known.contains(name)).collect();
-        unknown.sort_unstable();
-        unknown.dedup();
-        if !unknown.is_empty() {
-            let mistakes = unknown
-                .iter()
-                .map(|name| missing_package(name, &known, &apt.describe()));
-            InputError::unless_none(mistakes.collect(), ())?;
-        }
-        let date = apt.date()?;
-        // What is chosen first holds for the sets after it, so that all are of one make.
-        let mut prefer = prefer.clone();
-        let mut sets = Vec::new();
-        for request in missing {
-            let packages = match request.purpose {
-                Purpose::System | Purpose::Build => apt.choose(&request.asked, true, &prefer)?,
-                Purpose::Tools => apt.choose(&request.asked, false, &prefer)?,
-                Purpose::Kernel => {
-                    let mut kernels = request.asked.iter();
-                    kernels.try_fold(Vec::new(), |mut pins, name| -> Result<_> {
-                        pins.push(apt.choose_one(&real_kernel(&apt, name)?)?);
-                        Ok(pins)
-                    })?
-                }
-            };
-            prefer.extend(packages.iter().map(|pin| (pin.name.clone(), pin.version.clone())));
-            sets.push(PinnedSet::new(request.clone(), date, packages));
-        }
-        Ok(sets)
     }
 
     fn set(&self, part: Part) -> Result<&PinnedSet> {
@@ -388,77 +342,4 @@ impl Source for Debian {
 /// The name of a package's file in the cache: whatever was fetched under it has this hash.
 fn deb_name(pin: &Pin) -> String {
     format!("{}.deb", pin.sha256)
-}
-
-/// What scripts make must fit what the image has: where both have a package, it is in the same version.
-fn check_versions(sets: &[PinnedSet]) -> Result<(), InputError> {
-    let packages = |purpose| {
-        let of = move |set: &&PinnedSet| set.request.purpose == purpose;
-        sets.iter().filter(of).flat_map(|set| &set.packages)
-    };
-    let system: BTreeMap<_, _> = packages(Purpose::System)
-        .map(|pin| (&pin.name, &pin.version))
-        .collect();
-    let other = |pin: &Pin| {
-        let version = system
-            .get(&pin.name)
-            .filter(|version| **version != &pin.version)?;
-        Some(format!("{} {version} there, {} here", pin.name, pin.version))
-    };
-    let others: Vec<_> = packages(Purpose::Build).filter_map(other).collect();
-    if others.is_empty() {
-        return Ok(());
-    }
-    Err(InputError::plain(format!(
-        "the image has other versions than what scripts would be given, because the archives no longer have those of {LOCK_FILE}: \
-         {}; \"genpack update\" chooses all of them anew",
-        others.join("; ")
-    )))
-}
-
-/// Packages such as `linux-image-amd64` only depend on the one that has the kernel of the day.
-fn real_kernel(apt: &Apt, package: &str) -> Result<String> {
-    let record = apt.show(package)?;
-    let depends = record
-        .lines()
-        .find_map(|line| line.strip_prefix("Depends: "))
-        .unwrap_or_default();
-    let real = depends
-        .split([',', '|'])
-        .filter_map(|dependency| dependency.split_whitespace().next())
-        .find(|name| {
-            name.strip_prefix("linux-image-")
-                .is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()))
-        });
-    Ok(real.unwrap_or(package).to_string())
-}
-
-fn missing_package(name: &str, known: &[String], archives: &str) -> Problem {
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.88)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let help = match near {
-        Some((_, candidate)) => format!("did you mean {candidate:?}? (asked: {archives})"),
-        None => format!("asked: {archives}"),
-    };
-    Problem::about(&PACKAGE_FIELDS, name, format!("there is no package {name:?}")).with_help(help)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_misspelt_package_is_recognised() {
-        let known = ["nginx".to_string(), "nginx-light".into(), "openssh-server".into()];
-        let missing = |name: &str, help: &str| {
-            let label = format!("there is no package {name:?}");
-            let want = Problem::about(&PACKAGE_FIELDS, name, label).with_help(help);
-            assert_eq!(missing_package(name, &known, "a mirror"), want);
-        };
-        missing("ngnix", "did you mean \"nginx\"? (asked: a mirror)");
-        missing("quux", "asked: a mirror");
-    }
 }
