@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::links::{self, Place};
 use super::units::{self, UNIT_FOLDERS};
 
-/// Settings of `[Install]` that make `systemctl enable` do something (systemd.unit(5), "[Install] Section Options").
+/// Settings that make `systemctl enable` do something (systemd.unit(5), "\[Install\] Section Options").
 const INSTALLING: [&str; 5] = ["Alias", "Also", "RequiredBy", "UpheldBy", "WantedBy"];
 /// Settings with which a unit starts others, among them those of timers, sockets and paths.
 const STARTING: [&str; 8] = [
