@@ -151,10 +151,20 @@ impl Running {
         said.group(1).expect("a verdict").to_string()
     }
 
-    /// Waits until the console asks who logs in. It may have asked before the words that were waited for last.
+    /// Waits until the console asks who logs in. It may have asked before the words that were waited for last. What is typed
+    /// while it says that the device is still starting is lost when it asks again with better news.
     pub fn wait_for_login(&self, hostname: &str) {
+        const STARTING: &str = "The device is still starting";
         let prompt = format!("{hostname} login:");
-        if !self.vm.serial_log().contains(&prompt) {
+        loop {
+            let log = self.vm.serial_log();
+            let (prompts, wanted) = match log.rsplit_once(STARTING) {
+                Some((_, after)) => (after.matches(&prompt).count(), 2),
+                None => (log.matches(&prompt).count(), 1),
+            };
+            if prompts >= wanted {
+                return;
+            }
             self.vm
                 .expect(prompt.as_str(), BOOT_DEADLINE)
                 .expect("the console asks who logs in");
