@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 
 use crate::image::system::{Kind, System};
-use crate::tree::UNIT_FOLDERS;
+use crate::tree::units::{UNIT_FOLDERS, parse, template_of};
 
 /// What systemd starts.
 const DEFAULT: &str = "default.target";
@@ -178,26 +178,6 @@ impl<'a> Units<'a> {
             .filter(|name| !name.contains('%') && name.len() <= LONGEST_NAME)
             .collect()
     }
-}
-
-/// Reads a unit file: `key=value` in any section, with lines that a backslash continues.
-fn parse(text: &str) -> Vec<(String, String)> {
-    let joined = text.replace("\\\n", " ");
-    let lines = joined
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with(['#', ';', '[']));
-    let settings = lines.filter_map(|line| line.split_once('='));
-    settings
-        .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))
-        .collect()
-}
-
-/// `getty@.service` of `getty@tty1.service`.
-fn template_of(name: &str) -> Option<String> {
-    let (prefix, rest) = name.split_once('@')?;
-    let (_, ending) = rest.rsplit_once('.')?;
-    Some(format!("{prefix}@.{ending}"))
 }
 
 /// `tty1` of `getty@tty1.service`.

@@ -17,7 +17,7 @@ pub mod scripts;
 mod services;
 mod starts;
 mod times;
-mod units;
+pub mod units;
 
 use std::path::Path;
 use std::process::Command;
@@ -35,7 +35,6 @@ pub use merge::{merge, merge_without};
 pub use persist::check_persist;
 pub use services::enable_services;
 pub use times::settle_times;
-pub use units::UNIT_FOLDERS;
 
 /// What keeps owners, modes and extended attributes as they are.
 const AS_THEY_ARE: [&str; 3] = ["--numeric-owner", "--xattrs", "--xattrs-include=*"];

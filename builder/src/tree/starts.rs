@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::links::{self, Place};
-use super::units::{self, UNIT_FOLDERS};
+use super::units::{self, UNIT_FOLDERS, parse, template_of};
 
 /// Settings that make `systemctl enable` do something (systemd.unit(5), "\[Install\] Section Options").
 const INSTALLING: [&str; 5] = ["Alias", "Also", "RequiredBy", "UpheldBy", "WantedBy"];
@@ -139,15 +139,6 @@ fn settings(root: &Path, unit: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-fn parse(text: &str) -> Vec<(String, String)> {
-    let joined = text.replace("\\\n", " ");
-    let lines = joined.lines().filter(|line| !line.starts_with(['#', ';', '[']));
-    let settings = lines.filter_map(|line| line.split_once('='));
-    settings
-        .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))
-        .collect()
-}
-
 /// Returns the file of a unit, or that of the template of an instance, behind all links.
 fn file_of(root: &Path, unit: &str) -> Option<PathBuf> {
     let names = [Some(unit.to_string()), template_of(unit)];
@@ -159,13 +150,6 @@ fn file_of(root: &Path, unit: &str) -> Option<PathBuf> {
     let look = |place: &Path| fs::read_link(root.join(place)).map_or(Place::End, Place::Link);
     let (_, inside) = links::follow(&place, look).ok()?;
     Some(root.join(inside))
-}
-
-/// `getty@.service` of `getty@tty1.service`.
-fn template_of(unit: &str) -> Option<String> {
-    let (stem, rest) = unit.split_once('@')?;
-    let (_, suffix) = rest.rsplit_once('.')?;
-    Some(format!("{stem}@.{suffix}"))
 }
 
 #[cfg(test)]

@@ -94,6 +94,26 @@ pub fn files(root: &Path) -> Vec<(String, Option<PathBuf>)> {
     files.filter_map(file).collect()
 }
 
+/// Reads a unit file: `key=value` in any section, with lines that a backslash continues.
+pub fn parse(text: &str) -> Vec<(String, String)> {
+    let joined = text.replace("\\\n", " ");
+    let lines = joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with(['#', ';', '[']));
+    let settings = lines.filter_map(|line| line.split_once('='));
+    settings
+        .map(|(key, value)| (key.trim().to_string(), value.trim().to_string()))
+        .collect()
+}
+
+/// Returns the template of an instance: `getty@.service` of `getty@tty1.service`.
+pub fn template_of(name: &str) -> Option<String> {
+    let (prefix, rest) = name.split_once('@')?;
+    let (_, ending) = rest.rsplit_once('.')?;
+    Some(format!("{prefix}@.{ending}"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
