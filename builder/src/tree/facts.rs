@@ -1,8 +1,7 @@
 //! What a finished tree has that the meaning of a `system.ini` depends on.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -12,6 +11,7 @@ use genpack_spec::facts::{Facts, Feature};
 use genpack_spec::layout;
 use genpack_spec::types::{Keyboard, Locale, TimeZone, UnitName, UserName};
 
+use super::rooted::Rooted;
 use super::units;
 use crate::blueprint::{Blueprint, InputError, Problem};
 
@@ -22,19 +22,19 @@ use crate::blueprint::{Blueprint, InputError, Problem};
 ///
 /// [`InputError`] with all sections that are for a user whom the tree lacks; and when a file of the tree can't be read.
 pub fn collect_facts(root: &Path, modules: &Path, blueprint: &Blueprint) -> Result<Facts> {
-    let mut facts = facts(root, modules, blueprint.settings.as_slice())?;
+    let root = Rooted::open(root)?;
+    let mut facts = facts(&root, modules, blueprint.settings.as_slice())?;
     if let (None, Some(features)) = (&blueprint.persist, &mut facts.features) {
         features.remove(&Feature::Storage);
     }
     facts.name = Some(blueprint.name.to_string());
     facts.generated_units |= blueprint.persist.is_some();
-    let path = in_tree(root, layout::FACTS);
-    fs::create_dir_all(path.parent().unwrap_or(root))?;
-    fs::write(&path, serde_json::to_vec(&facts)?).with_context(|| format!("writing {}", layout::FACTS))?;
+    root.write(layout::FACTS.as_ref(), serde_json::to_vec(&facts)?)
+        .with_context(|| format!("writing {}", layout::FACTS))?;
     Ok(facts)
 }
 
-fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
+fn facts(root: &Rooted, modules: &Path, settings: &[DeclaredSection]) -> Result<Facts> {
     let accounts = accounts(root).context("reading /etc/passwd of the tree")?;
     let lacks = |section: &&DeclaredSection| {
         let mut users = section.user.iter();
@@ -49,8 +49,8 @@ fn facts(root: &Path, modules: &Path, settings: &[DeclaredSection]) -> Result<Fa
         .map(|(name, _)| name.as_str());
     Ok(Facts {
         name: None,
-        time_zones: Some(time_zones(&in_tree(root, layout::ZONEINFO))),
-        locales: Some(locales(&root.join("usr/lib/locale"))),
+        time_zones: Some(time_zones(root)),
+        locales: Some(locales(root)),
         keyboards: Some(keyboards(root)),
         users: Some(parsed(users)),
         groups: Some(groups(root).context("reading /etc/group of the tree")?),
@@ -73,10 +73,6 @@ fn of_a_stranger(section: &DeclaredSection) -> Problem {
         .with_help("add the user to users, or the package that makes it to packages")
 }
 
-fn in_tree(root: &Path, path: &str) -> std::path::PathBuf {
-    root.join(path.trim_start_matches('/'))
-}
-
 /// Those names that are valid, each once, in order.
 fn parsed<T: FromStr>(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<T> {
     let names: BTreeSet<String> = names.into_iter().map(|name| name.as_ref().to_string()).collect();
@@ -84,8 +80,8 @@ fn parsed<T: FromStr>(names: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<T
 }
 
 /// Names and numbers of all accounts.
-fn accounts(root: &Path) -> std::io::Result<Vec<(String, u32)>> {
-    let text = fs::read_to_string(root.join("etc/passwd"))?;
+fn accounts(root: &Rooted) -> std::io::Result<Vec<(String, u32)>> {
+    let text = root.text("etc/passwd".as_ref())?.ok_or(ErrorKind::NotFound)?;
     let account = |line: &str| {
         let mut fields = line.split(':');
         Some((fields.next()?.to_string(), fields.nth(1)?.parse().ok()?))
@@ -93,19 +89,22 @@ fn accounts(root: &Path) -> std::io::Result<Vec<(String, u32)>> {
     Ok(text.lines().filter_map(account).collect())
 }
 
-fn groups(root: &Path) -> std::io::Result<Vec<UserName>> {
-    let text = fs::read_to_string(root.join("etc/group"))?;
+fn groups(root: &Rooted) -> std::io::Result<Vec<UserName>> {
+    let text = root.text("etc/group".as_ref())?.ok_or(ErrorKind::NotFound)?;
     Ok(parsed(text.lines().filter_map(|line| line.split(':').next())))
 }
 
-/// Files below a folder that begin as compiled time zones do (RFC 9636), by their path.
-fn time_zones(folder: &Path) -> Vec<TimeZone> {
+/// Files that begin as compiled time zones do (RFC 9636), by their path below the folder of them.
+fn time_zones(root: &Rooted) -> Vec<TimeZone> {
+    let folder = Path::new(layout::ZONEINFO);
     let mut names = Vec::new();
-    walk(folder, "", &mut |name, path| {
+    walk(root, folder, "", &mut |name| {
         // Two further sets of all zones, with and without leap seconds.
         let other_set = name.starts_with("posix/") || name.starts_with("right/");
         let mut magic = [0; 4];
-        let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        let read = root
+            .file(&folder.join(name))
+            .and_then(|mut file| file.read_exact(&mut magic));
         if !other_set && read.is_ok() && &magic == b"TZif" {
             names.push(name.to_string());
         }
@@ -114,25 +113,25 @@ fn time_zones(folder: &Path) -> Vec<TimeZone> {
     parsed(names)
 }
 
-fn walk(folder: &Path, prefix: &str, visit: &mut dyn FnMut(&str, &Path)) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+/// Calls `visit` with all below a folder that is no folder itself, by its path there.
+fn walk(root: &Rooted, folder: &Path, prefix: &str, visit: &mut dyn FnMut(&str)) {
+    let (_folder, entries) = root.entries(&folder.join(prefix)).unwrap_or_default();
+    for entry in entries {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         // A link to a folder is not followed: it could lead in a circle.
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => walk(&entry.path(), &format!("{name}/"), visit),
-            _ => visit(&name, &entry.path()),
+            Ok(kind) if kind.is_dir() => walk(root, folder, &format!("{name}/"), visit),
+            _ => visit(&name),
         }
     }
 }
 
 /// Locales that stand in folders of their own, and those in glibc's archive.
-fn locales(folder: &Path) -> Vec<Locale> {
-    let mut names = archived_locales(&fs::read(folder.join("locale-archive")).unwrap_or_default());
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.path().join("LC_CTYPE").is_file() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
+fn locales(root: &Rooted) -> Vec<Locale> {
+    let folder = Path::new("usr/lib/locale");
+    let mut names = archived_locales(&root.read(&folder.join("locale-archive")).unwrap_or_default());
+    let own = root.names(folder).into_iter();
+    names.extend(own.filter(|name| exists(root, folder.join(name).join("LC_CTYPE"))));
     parsed(names)
 }
 
@@ -159,14 +158,15 @@ fn archived_locales(archive: &[u8]) -> Vec<String> {
 }
 
 /// Layouts and variants of XKB when console-setup makes the console's keymap of them, and keymaps of the kbd package.
-fn keyboards(root: &Path) -> Vec<Keyboard> {
+fn keyboards(root: &Rooted) -> Vec<Keyboard> {
     let mut names = Vec::new();
-    if root.join("usr/bin/setupcon").exists() {
-        let rules = fs::read_to_string(root.join("usr/share/X11/xkb/rules/base.lst")).unwrap_or_default();
-        names.extend(xkb_layouts(&rules));
+    if exists(root, "usr/bin/setupcon") {
+        names.extend(xkb_layouts(
+            &root.text_or_empty("usr/share/X11/xkb/rules/base.lst".as_ref()),
+        ));
     }
     for folder in ["usr/share/keymaps", "usr/share/kbd/keymaps"] {
-        walk(&root.join(folder), "", &mut |name, _| {
+        walk(root, folder.as_ref(), "", &mut |name| {
             let file = name.rsplit('/').next().unwrap_or(name);
             let keymap = file.strip_suffix(".gz").unwrap_or(file).strip_suffix(".map");
             names.extend(keymap.or(file.strip_suffix(".kmap.gz")).map(str::to_string));
@@ -197,56 +197,49 @@ fn xkb_layouts(rules: &str) -> Vec<String> {
     names
 }
 
-fn aliases(root: &Path) -> BTreeMap<UnitName, UnitName> {
+fn aliases(root: &Rooted) -> BTreeMap<UnitName, UnitName> {
     let aliases = units::aliases(root).into_iter();
     let parsed = |(alias, unit): (String, String)| Some((alias.parse().ok()?, unit.parse().ok()?));
     aliases.filter_map(parsed).collect()
 }
 
-fn shells(root: &Path) -> Vec<String> {
-    let listed = fs::read_to_string(root.join("etc/shells")).unwrap_or_default();
-    let mut shells: Vec<_> = listed
+fn shells(root: &Rooted) -> Vec<String> {
+    let listed = root.text_or_empty("etc/shells".as_ref());
+    let listed = listed
         .lines()
         .map(str::trim)
-        .filter(|shell| {
-            shell.starts_with('/')
-                && root
-                    .join(shell.trim_start_matches('/'))
-                    .symlink_metadata()
-                    .is_ok()
-        })
+        .filter(|shell| shell.starts_with('/'));
+    let shells: BTreeSet<_> = listed
+        .chain(["/usr/sbin/nologin", "/usr/bin/false"])
+        .filter(|shell| exists(root, shell))
         .map(str::to_string)
         .collect();
-    for shell in ["/usr/sbin/nologin", "/usr/bin/false"] {
-        if root.join(shell.trim_start_matches('/')).exists() {
-            shells.push(shell.to_string());
-        }
-    }
-    shells.sort();
-    shells.dedup();
-    shells
+    shells.into_iter().collect()
+}
+
+fn exists(root: &Rooted, path: impl AsRef<Path>) -> bool {
+    root.metadata(path.as_ref()).is_ok()
 }
 
 /// Names of the modules that a kernel has as files or built in.
 fn kernel_modules(folder: &Path) -> BTreeSet<String> {
+    let Ok(folder) = Rooted::open(folder) else {
+        return BTreeSet::new();
+    };
     let mut names = BTreeSet::new();
     let mut add = |file: &str| {
         let name = file.rsplit('/').next().and_then(|file| file.split_once(".ko"));
         names.extend(name.map(|(name, _)| name.to_string()));
     };
-    let builtin = fs::read_to_string(folder.join("modules.builtin")).unwrap_or_default();
+    let builtin = folder.text_or_empty("modules.builtin".as_ref());
     builtin.lines().for_each(&mut add);
-    walk(&folder.join("kernel"), "", &mut |file, _| add(file));
+    walk(&folder, "kernel".as_ref(), "", &mut add);
     names
 }
 
 /// What genpack can do and the tree has the programs, and the kernel the modules, for.
-fn features(root: &Path, modules: &BTreeSet<String>) -> BTreeSet<Feature> {
-    let has = |paths: &[&str]| {
-        paths
-            .iter()
-            .any(|path| root.join(path).symlink_metadata().is_ok())
-    };
+fn features(root: &Rooted, modules: &BTreeSet<String>) -> BTreeSet<Feature> {
+    let has = |paths: &[&str]| paths.iter().any(|path| exists(root, path));
     let there = |feature: &Feature| match feature {
         Feature::Ssh => has(&["usr/sbin/sshd"]),
         Feature::Ntp => has(&["usr/lib/systemd/systemd-timesyncd"]),
@@ -266,6 +259,9 @@ fn features(root: &Path, modules: &BTreeSet<String>) -> BTreeSet<Feature> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn tree(files: &[(&str, &[u8])]) -> tempfile::TempDir {
@@ -314,8 +310,9 @@ mod tests {
             ("modules/modules.builtin", b"kernel/net/bridge/bridge.ko\n"),
         ]);
         let alias = tree.path().join("usr/lib/systemd/system/sshd.service");
-        std::os::unix::fs::symlink("ssh.service", alias).unwrap();
-        let facts = facts(tree.path(), &tree.path().join("modules"), &[]).unwrap();
+        symlink("ssh.service", alias).unwrap();
+        let root = Rooted::open(tree.path()).unwrap();
+        let facts = facts(&root, &tree.path().join("modules"), &[]).unwrap();
         assert_eq!(texts(&facts.time_zones), ["Europe/Berlin", "UTC"]);
         assert_eq!(texts(&facts.locales), ["C.utf8"]);
         assert_eq!(texts(&facts.keyboards), ["de", "us", "us-intl"]);
@@ -335,6 +332,32 @@ mod tests {
     }
 
     #[test]
+    fn what_only_this_machine_has_is_no_fact() {
+        let outside = tempfile::tempdir().unwrap();
+        for file in ["TZif", "sshd", "de.map", "x.service"] {
+            fs::write(outside.path().join(file), "TZif").unwrap();
+        }
+        let tree = tree(&[("etc/shells", b"/bin/sh\n/opt/own\n"), ("opt/own", b"")]);
+        let link = |path: &str, to: &Path| {
+            let path = tree.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            symlink(to, path).unwrap();
+        };
+        link("usr/share/zoneinfo/Here", &outside.path().join("TZif"));
+        link("usr/sbin/sshd", &outside.path().join("sshd"));
+        link("usr/share/keymaps", outside.path());
+        link("usr/lib/systemd/system", outside.path());
+        link("bin", Path::new("/bin"));
+        link("usr/lib/locale", Path::new("/usr/lib/locale"));
+        let root = Rooted::open(tree.path()).unwrap();
+        let facts = facts(&root, &tree.path().join("modules"), &[]).unwrap();
+        assert!(texts(&facts.time_zones).is_empty() && texts(&facts.keyboards).is_empty());
+        assert!(texts(&facts.units).is_empty() && texts(&facts.locales).is_empty());
+        assert_eq!(facts.shells, Some(vec!["/opt/own".to_string()]));
+        assert!(!facts.has(Feature::Ssh));
+    }
+
+    #[test]
     fn an_archive_tells_its_locales() {
         let words: [u32; 5] = [0xde02_0109, 0, 64, 1, 3];
         let mut archive: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
@@ -351,15 +374,16 @@ mod tests {
     #[test]
     fn a_section_for_an_unknown_user_is_refused() {
         let tree = tree(&[]);
+        let root = Rooted::open(tree.path()).unwrap();
         let section = |user: &str| DeclaredSection {
             name: "kiosk".into(),
             help: String::new(),
             user: user.parse().ok(),
             keys: Vec::new(),
         };
-        assert!(facts(tree.path(), Path::new("/nonexistent"), &[section("daemon")]).is_ok());
+        assert!(facts(&root, Path::new("/nonexistent"), &[section("daemon")]).is_ok());
         let sections = [section("kiosk"), section("daemon"), section("nobody")];
-        let error = facts(tree.path(), Path::new("/nonexistent"), &sections).unwrap_err();
+        let error = facts(&root, Path::new("/nonexistent"), &sections).unwrap_err();
         let error = error.downcast::<InputError>().unwrap();
         let said: Vec<_> = error.problems().iter().map(Problem::label).collect();
         assert_eq!(

@@ -64,6 +64,13 @@ impl Rooted {
         Ok((Some(folder), entries))
     }
 
+    /// Returns the names of what is in a folder below the root, in order; none where it can't be read.
+    pub fn names(&self, folder: &Path) -> Vec<String> {
+        let (_folder, entries) = self.entries(folder).unwrap_or_default();
+        let names = entries.iter().map(|entry| entry.file_name().into_string());
+        names.filter_map(Result::ok).collect()
+    }
+
     /// Opens a file below the root for reading; links are followed inside. A pipe is empty, and nobody waits for a writer.
     pub fn file(&self, path: &Path) -> io::Result<File> {
         Ok(File::from(
@@ -88,6 +95,11 @@ impl Rooted {
         Ok(Some(text))
     }
 
+    /// Returns the same, and nothing where there is no such file or it is no text.
+    pub fn text_or_empty(&self, path: &Path) -> String {
+        self.text(path).ok().flatten().unwrap_or_default()
+    }
+
     /// Opens a file below the root for new content, and makes it with its folders where it is missing. Links are followed
     /// inside.
     pub fn create(&self, path: &Path) -> io::Result<File> {
@@ -103,12 +115,9 @@ impl Rooted {
 
     /// Removes a file or link below the root, which need not exist.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(ErrorKind::InvalidInput.into());
-        };
         let removed = self
-            .folder(parent)
-            .and_then(|folder| fs::remove_file(folder.join(name.as_ref())));
+            .parent(path)
+            .and_then(|(folder, name)| fs::remove_file(folder.join(name)));
         match removed {
             Err(error) if !is_absent(&error) => Err(error),
             _ => Ok(()),
@@ -118,6 +127,26 @@ impl Rooted {
     /// Returns what is at a path below the root; links are followed inside.
     pub fn metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
         fs::metadata(own_path(&self.resolve(path, OFlag::empty())?))
+    }
+
+    /// Returns what is at a path below the root, be it a link; links before the last part are followed inside.
+    pub fn symlink_metadata(&self, path: &Path) -> io::Result<fs::Metadata> {
+        let (folder, name) = self.parent(path)?;
+        fs::symlink_metadata(folder.join(name))
+    }
+
+    /// Returns what a link below the root leads to, as it stands there; links before the last part are followed inside.
+    pub fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        let (folder, name) = self.parent(path)?;
+        fs::read_link(folder.join(name))
+    }
+
+    /// Opens the folder of a path's last part, which is returned, too.
+    fn parent<'p>(&self, path: &'p Path) -> io::Result<(Inside, &'p Path)> {
+        match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => Ok((self.folder(parent)?, Path::new(name))),
+            _ => Err(ErrorKind::InvalidInput.into()),
+        }
     }
 
     fn resolve(&self, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
@@ -224,6 +253,8 @@ mod tests {
         rooted.make_folder(dir.path()).unwrap();
         rooted.write(link, "inside").unwrap();
         assert_eq!(rooted.text(link).unwrap().unwrap(), "inside");
+        assert!(rooted.symlink_metadata(link).unwrap().is_symlink());
+        assert_eq!(rooted.read_link(link).unwrap(), outside);
         rooted.remove(link).unwrap();
         rooted.remove(link).unwrap();
         rooted.remove("etc/no/such/file".as_ref()).unwrap();

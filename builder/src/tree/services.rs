@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use genpack_spec::types::UnitName;
 
 use super::chroot::Chroot;
+use super::rooted::Rooted;
 use super::starts::{self, Flaw};
 use super::units;
 use crate::blueprint::{self, InputError, Problem};
@@ -23,19 +24,20 @@ const NO_PACKAGE: &str =
 /// [`InputError`] with all units that do not exist, can't be enabled, or would not be started all the same.
 pub fn enable_services(root: &Path, profile: &[UnitName], blueprint: &[UnitName]) -> Result<()> {
     let chroot = Chroot::enter(root)?;
-    let aliases = units::aliases(root);
+    let rooted = Rooted::open(root)?;
+    let aliases = units::aliases(&rooted);
     let mut mistakes = Vec::new();
     let mut enabled = Vec::new();
     for unit in profile.iter().chain(blueprint).map(UnitName::as_str) {
         // It does not enable links.
         let real = aliases.get(unit).map_or(unit, String::as_str);
-        if let Some(flaw) = starts::refusal(root, real) {
+        if let Some(flaw) = starts::refusal(&rooted, real) {
             Problem::add(&mut mistakes, [flawed(unit, &flaw)]);
             continue;
         }
         match chroot.run("systemctl", &["enable", real], &[]) {
             Err(error) if is_unknown(&error) => {
-                Problem::add(&mut mistakes, [missing(unit, &units::files(root))]);
+                Problem::add(&mut mistakes, [missing(unit, &units::files(&rooted))]);
             }
             outcome => {
                 outcome.with_context(|| format!("enabling {unit}, which services: names"))?;
@@ -44,7 +46,7 @@ pub fn enable_services(root: &Path, profile: &[UnitName], blueprint: &[UnitName]
         }
     }
     // Only now, because one of them may start another.
-    let inert = |(unit, real): (&str, &str)| Some(flawed(unit, &starts::inert(root, real)?));
+    let inert = |(unit, real): (&str, &str)| Some(flawed(unit, &starts::inert(&rooted, real)?));
     Problem::add(&mut mistakes, enabled.into_iter().filter_map(inert));
     Ok(InputError::unless_none(mistakes, ())?)
 }

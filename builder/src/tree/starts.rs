@@ -1,10 +1,10 @@
 //! Whether a unit that somebody names would ever be started.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::links::{self, Place};
+use super::rooted::Rooted;
 use super::units::{self, UNIT_FOLDERS, parse, template_of};
 
 /// Settings that make `systemctl enable` do something (systemd.unit(5), "\[Install\] Section Options").
@@ -45,12 +45,12 @@ pub enum Flaw {
     Inert(Option<String>),
 }
 
-/// Returns why `unit`, which is not an alias, can't be enabled in the tree at `root`, if that can be told from its file.
-pub fn refusal(root: &Path, unit: &str) -> Option<Flaw> {
+/// Returns why `unit`, which is not an alias, can't be enabled in the tree, if that can be told from its file.
+pub fn refusal(root: &Rooted, unit: &str) -> Option<Flaw> {
     let path = file_of(root, unit)?;
-    let is_empty = fs::metadata(&path).is_ok_and(|metadata| metadata.len() == 0);
+    let is_empty = root.metadata(&path).is_ok_and(|metadata| metadata.len() == 0);
     // systemd.unit(5), "Description": a file of no length masks as a link to /dev/null does.
-    if path == root.join("dev/null") || is_empty {
+    if path == Path::new("dev/null") || is_empty {
         return Some(Flaw::Masked);
     }
     let has_instance = || !values(&settings(root, unit), &["DefaultInstance"]).is_empty();
@@ -59,7 +59,7 @@ pub fn refusal(root: &Path, unit: &str) -> Option<Flaw> {
 
 /// Returns [`Flaw::Inert`] when nothing starts `unit` after all units have been enabled. Nothing is said of a unit without
 /// a file: programs make some while the machine starts.
-pub fn inert(root: &Path, unit: &str) -> Option<Flaw> {
+pub fn inert(root: &Rooted, unit: &str) -> Option<Flaw> {
     file_of(root, unit)?;
     let own = settings(root, unit);
     // With a name on the bus, whoever asks for that name starts it.
@@ -81,37 +81,28 @@ pub fn inert(root: &Path, unit: &str) -> Option<Flaw> {
 }
 
 /// Returns the names of all units that another one starts, by a link or by its own settings, or that udev or systemd starts.
-fn started(root: &Path) -> BTreeSet<String> {
+fn started(root: &Rooted) -> BTreeSet<String> {
     let mut started = BTreeSet::from(BY_SYSTEMD.map(String::from));
-    for rule in entries(root, &RULE_FOLDERS) {
-        let text = fs::read_to_string(rule.path()).unwrap_or_default();
-        let wants = text.split("SYSTEMD_WANTS}").skip(1);
-        let values = wants.filter_map(|rest| rest.split('"').nth(1));
-        started.extend(values.flat_map(|value| value.split_whitespace().map(String::from)));
+    for folder in RULE_FOLDERS {
+        for rule in root.names(folder.as_ref()) {
+            let text = root.text_or_empty(&Path::new(folder).join(rule));
+            let wants = text.split("SYSTEMD_WANTS}").skip(1);
+            let values = wants.filter_map(|rest| rest.split('"').nth(1));
+            started.extend(values.flat_map(|value| value.split_whitespace().map(String::from)));
+        }
     }
-    for entry in entries(root, &UNIT_FOLDERS) {
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if LINKS.iter().any(|ending| name.ends_with(ending)) {
-            let links = fs::read_dir(entry.path()).into_iter().flatten().flatten();
-            started.extend(links.filter_map(|link| link.file_name().into_string().ok()));
-        } else if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+    for folder in UNIT_FOLDERS {
+        for name in root.names(folder.as_ref()) {
+            if LINKS.iter().any(|ending| name.ends_with(ending)) {
+                started.extend(root.names(&Path::new(folder).join(name)));
+                continue;
+            }
             let settings = settings(root, &name);
-            let named = values(&settings, &STARTING);
-            started.extend(
-                named
-                    .iter()
-                    .flat_map(|value| value.split_whitespace().map(String::from)),
-            );
+            let named = values(&settings, &STARTING).into_iter();
+            started.extend(named.flat_map(|value| value.split_whitespace().map(String::from)));
         }
     }
     started
-}
-
-fn entries(root: &Path, folders: &[&str]) -> Vec<fs::DirEntry> {
-    let folders = folders.iter().flat_map(|folder| fs::read_dir(root.join(folder)));
-    folders.flatten().flatten().collect()
 }
 
 /// Returns the values of these settings; an empty one says nothing.
@@ -123,37 +114,36 @@ fn values<'s>(settings: &'s [(String, String)], keys: &[&str]) -> Vec<&'s str> {
 }
 
 /// Returns what a unit's file and its drop-ins say, in any section.
-fn settings(root: &Path, unit: &str) -> Vec<(String, String)> {
-    let drop_ins = [Some(unit.to_string()), template_of(unit)];
-    let drop_ins = drop_ins.into_iter().flatten().flat_map(|name| {
-        let folders = UNIT_FOLDERS
-            .iter()
-            .map(move |folder| format!("{folder}/{name}.d"));
-        folders.flat_map(|folder| fs::read_dir(root.join(folder)))
+fn settings(root: &Rooted, unit: &str) -> Vec<(String, String)> {
+    let names = [Some(unit.to_string()), template_of(unit)];
+    let folders = names.into_iter().flatten().flat_map(|name| {
+        let folders = UNIT_FOLDERS.iter();
+        folders.map(move |folder| Path::new(folder).join(format!("{name}.d")))
     });
-    let drop_ins = drop_ins.flatten().flatten().map(|entry| entry.path());
+    let drop_ins = folders.flat_map(|folder| {
+        let names = root.names(&folder).into_iter();
+        names.map(move |name| folder.join(name))
+    });
     let files = file_of(root, unit).into_iter().chain(drop_ins);
-    files
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|text| parse(&text))
-        .collect()
+    files.flat_map(|path| parse(&root.text_or_empty(&path))).collect()
 }
 
-/// Returns the file of a unit, or that of the template of an instance, behind all links.
-fn file_of(root: &Path, unit: &str) -> Option<PathBuf> {
+/// Returns the file of a unit, or that of the template of an instance, behind all links, below the root.
+fn file_of(root: &Rooted, unit: &str) -> Option<PathBuf> {
     let names = [Some(unit.to_string()), template_of(unit)];
     let mut places = names.into_iter().flatten().flat_map(|name| {
         let folders = UNIT_FOLDERS.iter();
         folders.map(move |folder| Path::new(folder).join(&name))
     });
-    let place = places.find(|place| fs::symlink_metadata(root.join(place)).is_ok())?;
-    let look = |place: &Path| fs::read_link(root.join(place)).map_or(Place::End, Place::Link);
+    let place = places.find(|place| root.symlink_metadata(place).is_ok())?;
+    let look = |place: &Path| root.read_link(place).map_or(Place::End, Place::Link);
     let (_, inside) = links::follow(&place, look).ok()?;
-    Some(root.join(inside))
+    Some(inside)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -183,6 +173,7 @@ mod tests {
             ),
         ]);
         symlink("/dev/null", root.path().join(VENDOR).join("off.service")).unwrap();
+        let rooted = Rooted::open(root.path()).unwrap();
         for (unit, flaw) in [
             ("web.service", None),
             ("of-nowhere.service", None),
@@ -192,7 +183,7 @@ mod tests {
             ("tunnel@home.service", None),
             ("getty@.service", None),
         ] {
-            assert_eq!(refusal(root.path(), unit), flaw, "{unit}");
+            assert_eq!(refusal(&rooted, unit), flaw, "{unit}");
         }
     }
 
@@ -228,6 +219,7 @@ mod tests {
             ("daily.timer", "[Timer]\n[Install]\nWantedBy=timers.target\n"),
             ("timers.target.wants/daily.timer", ""),
         ]);
+        let rooted = Rooted::open(root.path()).unwrap();
         for (unit, flaw) in [
             ("app.service", Some(Flaw::Inert(None))),
             ("empty-install.service", Some(Flaw::Inert(None))),
@@ -243,7 +235,7 @@ mod tests {
             ("rc-local.service", None),
             ("usb.service", None),
         ] {
-            assert_eq!(inert(root.path(), unit), flaw, "{unit}");
+            assert_eq!(inert(&rooted, unit), flaw, "{unit}");
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Units of a tree: files, other names, and what only appears while the machine starts.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirEntry};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
+
+use super::rooted::Rooted;
 
 /// Folders of units below a system's root; what is in an earlier one wins (systemd.unit(5)).
 pub const UNIT_FOLDERS: [&str; 3] = [
@@ -24,7 +26,7 @@ const SSH_SOCKETS: [&str; 3] = [
 ];
 
 /// Returns the names of all units: those that there are files of, and those that systemd's own generators make.
-pub fn names(root: &Path) -> Vec<String> {
+pub fn names(root: &Rooted) -> Vec<String> {
     let files = files(root).into_iter().map(|(name, _)| name);
     // Without an ending, a name would be taken for that of a service.
     let mut names: Vec<_> = files.filter(|name| name.contains('.')).collect();
@@ -32,10 +34,12 @@ pub fn names(root: &Path) -> Vec<String> {
         match generator.as_str() {
             "systemd-ssh-generator" => names.extend(SSH_SOCKETS.map(String::from)),
             // systemd-sysv-generator(8)
-            "systemd-sysv-generator" => names.extend(entries(root, "etc/init.d").iter().map(|script| {
-                let name = script.strip_suffix(".sh").unwrap_or(script);
-                format!("{name}.service")
-            })),
+            "systemd-sysv-generator" => {
+                names.extend(root.names("etc/init.d".as_ref()).iter().map(|script| {
+                    let name = script.strip_suffix(".sh").unwrap_or(script);
+                    format!("{name}.service")
+                }))
+            }
             _ => {}
         }
     }
@@ -43,27 +47,20 @@ pub fn names(root: &Path) -> Vec<String> {
 }
 
 /// Whether the machine may have more units than [`names`] says: generators of others make what they like.
-pub fn may_be_generated(root: &Path) -> bool {
+pub fn may_be_generated(root: &Rooted) -> bool {
     generators(root).iter().any(|name| !name.starts_with("systemd-"))
 }
 
-fn generators(root: &Path) -> Vec<String> {
+fn generators(root: &Rooted) -> Vec<String> {
     GENERATOR_FOLDERS
         .iter()
-        .flat_map(|folder| entries(root, folder))
-        .collect()
-}
-
-fn entries(root: &Path, folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
+        .flat_map(|folder| root.names(folder.as_ref()))
         .collect()
 }
 
 /// Returns every name of a unit that is only another name of a second one, with that one's: `sshd.service` is a link to
 /// `ssh.service`.
-pub fn aliases(root: &Path) -> BTreeMap<String, String> {
+pub fn aliases(root: &Rooted) -> BTreeMap<String, String> {
     let mut links = BTreeMap::new();
     for (name, link) in files(root) {
         links.entry(name).or_insert(link);
@@ -77,21 +74,18 @@ pub fn aliases(root: &Path) -> BTreeMap<String, String> {
 }
 
 /// Returns the names of all unit files, with what those lead to that are links. Of two with one name the first counts.
-pub fn files(root: &Path) -> Vec<(String, Option<PathBuf>)> {
-    let folders = UNIT_FOLDERS
-        .iter()
-        .filter_map(|folder| fs::read_dir(root.join(folder)).ok());
-    let files = folders
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_dir()));
-    let file = |entry: DirEntry| {
-        Some((
-            entry.file_name().into_string().ok()?,
-            fs::read_link(entry.path()).ok(),
-        ))
-    };
-    files.filter_map(file).collect()
+pub fn files(root: &Rooted) -> Vec<(String, Option<PathBuf>)> {
+    let mut files = Vec::new();
+    for folder in UNIT_FOLDERS {
+        let (_folder, entries) = root.entries(folder.as_ref()).unwrap_or_default();
+        for entry in entries {
+            let is_file = entry.file_type().is_ok_and(|kind| !kind.is_dir());
+            if let (true, Ok(name)) = (is_file, entry.file_name().into_string()) {
+                files.push((name, fs::read_link(entry.path()).ok()));
+            }
+        }
+    }
+    files
 }
 
 /// Reads a unit file: `key=value` in any section, with lines that a backslash continues.
@@ -142,7 +136,7 @@ mod tests {
             pair("sshd.service", "ssh.service"),
             pair("web.service", "own-web.service"),
         ];
-        assert_eq!(aliases(root.path()), want.into());
+        assert_eq!(aliases(&Rooted::open(root.path()).unwrap()), want.into());
     }
 
     #[test]
@@ -157,15 +151,16 @@ mod tests {
         make("usr/lib/systemd/system/README");
         make("etc/init.d/from-long-ago");
         make("etc/init.d/clock.sh");
-        let names = || names(root.path()).into_iter().collect::<BTreeSet<_>>();
+        let rooted = Rooted::open(root.path()).unwrap();
+        let names = || names(&rooted).into_iter().collect::<BTreeSet<_>>();
         assert_eq!(names(), ["nginx.service".into()].into());
         make("usr/lib/systemd/system-generators/systemd-sysv-generator");
         let want = ["clock.service", "from-long-ago.service", "nginx.service"];
         assert_eq!(names(), want.map(String::from).into());
         make("etc/systemd/system-generators/systemd-ssh-generator");
         assert!(names().contains("sshd-vsock.socket"));
-        assert!(!may_be_generated(root.path()));
+        assert!(!may_be_generated(&rooted));
         make("usr/lib/systemd/system-generators/podman-system-generator");
-        assert!(may_be_generated(root.path()));
+        assert!(may_be_generated(&rooted));
     }
 }
