@@ -1,6 +1,6 @@
 //! What a blueprint makes of a tree of packages: accounts, files, what scripts do, services.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -15,6 +15,7 @@ use crate::cache::Kind;
 use crate::packages;
 use crate::progress::Stage;
 use crate::source::Part;
+use crate::tree::rooted::Rooted;
 use crate::tree::{self, changes, scripts};
 
 /// Customises the tree at `root`. Scripts run in another tree, in a folder of `place`.
@@ -47,9 +48,10 @@ pub fn customise(
 /// Everything that comes before the scripts.
 fn prepare(request: &Request, keys: &Keys, root: &Path) -> Result<()> {
     tree::merge(&request.dirs.rootfs_overlay(), root).context("copying genpack's own files")?;
-    let agent = root.join(layout::CONFIG_AGENT.trim_start_matches('/'));
-    fs::create_dir_all(agent.parent().unwrap_or(root))?;
-    fs::copy(request.dirs.config_agent(request.arch.genpack), &agent).context("copying the config agent")?;
+    let agent = File::open(request.dirs.config_agent(request.arch.genpack));
+    agent
+        .and_then(|agent| Rooted::open(root)?.copy(agent, layout::CONFIG_AGENT.as_ref()))
+        .context("copying the config agent")?;
     let (groups, users) = (&request.blueprint.groups, &request.blueprint.users);
     tree::make_accounts(root, groups, users, &request.environment(keys.epoch))?;
     tree::lend_numbers(root)?;

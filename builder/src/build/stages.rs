@@ -1,6 +1,6 @@
 //! The stages of a build. What they are called and in which order they run is data; each is one short function.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use crate::sbom::{self, MadeFrom};
 use crate::source::{InstalledPackage, KernelFiles, Origin, Part, Source};
 use crate::squashfs::Blocks;
 use crate::tools::Tools;
+use crate::tree::rooted::Rooted;
 use crate::tree::scripts;
 use crate::{command, sparse, squashfs, tree};
 
@@ -270,11 +271,10 @@ fn describe(
 
 /// The system carries its own kernel and initramfs, so that an update needs nothing but the system.
 fn add_kernel(kernel: &KernelFiles, initramfs: &Path, root: &Path) -> Result<()> {
-    let folder = root.join(layout::BOOT_FILES_DIR.trim_start_matches('/'));
-    fs::create_dir_all(&folder)?;
-    fs::copy(&kernel.vmlinuz, folder.join(VMLINUZ)).context("copying the kernel")?;
-    fs::copy(initramfs, folder.join(INITRAMFS)).context("copying the initramfs")?;
-    Ok(())
+    let (root, folder) = (Rooted::open(root)?, Path::new(layout::BOOT_FILES_DIR));
+    let copy = |file: &Path, name: &str| root.copy(File::open(file)?, &folder.join(name));
+    copy(&kernel.vmlinuz, VMLINUZ).context("copying the kernel")?;
+    copy(initramfs, INITRAMFS).context("copying the initramfs")
 }
 
 fn pack(request: &Request, keys: &Keys, root: &Path, output: &Path, stage: &Stage) -> Result<()> {

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -16,6 +15,7 @@ use super::database::{self, Database, Package};
 use super::needed::{Needed, Reason};
 use crate::hash;
 use crate::source::{InstalledPackage, KernelFiles};
+use crate::tree::rooted::Rooted;
 
 /// Folder of licences, relative to the tree.
 const DOC: &str = "usr/share/doc";
@@ -26,8 +26,6 @@ const DEBIAN: [(&str, &str); 4] = [
     ("forky", "14"),
     ("duke", "15"),
 ];
-/// Where genpack keeps its own files in a tree.
-const OWN_FOLDER: &str = "usr/lib/genpack";
 
 /// What is in an image: `/usr/lib/genpack/packages.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,14 +190,17 @@ impl Entry {
         }
     }
 
-    fn of(root: &Path, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
+    fn of(root: &Rooted, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
         let mut entry = Entry {
             licences: licences(root, &package.name)?,
             part,
             ..Entry::said_by(package, reason)
         };
         for file in &package.files {
-            if fs::symlink_metadata(root.join(file)).is_ok_and(|metadata| !metadata.is_dir()) {
+            if root
+                .symlink_metadata(file)
+                .is_ok_and(|metadata| !metadata.is_dir())
+            {
                 entry.files.add(file);
             }
         }
@@ -216,6 +217,7 @@ impl Contents {
         database: &Database,
     ) -> Result<Contents> {
         let mut contents = Contents::default();
+        let root = Rooted::open(root)?;
         for package in database.packages.values() {
             let user = || {
                 parts
@@ -228,7 +230,7 @@ impl Contents {
                 (None, Some(by)) => (Reason::UsedBy(format!("/{}", by.display())), true),
                 (None, None) => continue,
             };
-            contents.packages.push(Entry::of(root, package, reason, part)?);
+            contents.packages.push(Entry::of(&root, package, reason, part)?);
         }
         let mut providers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let names: BTreeSet<String> = contents.packages.iter().map(|entry| entry.name.clone()).collect();
@@ -286,15 +288,16 @@ impl Contents {
         package
             .files
             .insert(Path::new(vmlinuz).join(layout::card::VMLINUZ));
+        let rooted = Rooted::open(root)?;
         let copyright = Path::new(DOC).join(&package.name).join("copyright");
         if let Ok(text) = fs::read(&kernel.copyright) {
-            let place = root.join(&copyright);
-            fs::create_dir_all(place.parent().unwrap_or(root))?;
-            fs::write(&place, text).with_context(|| format!("writing {}", place.display()))?;
+            rooted
+                .write(&copyright, text)
+                .with_context(|| format!("writing /{}", copyright.display()))?;
             package.files.insert(copyright);
         }
-        add_to_status(root, paragraph.text())?;
-        let mut entry = Entry::of(root, &package, Reason::Asked, false)?;
+        add_to_status(&rooted, paragraph.text())?;
+        let mut entry = Entry::of(&rooted, &package, Reason::Asked, false)?;
         entry.sha256 = kernel.info.package.sha256.clone();
         entry.distribution = distribution;
         self.packages.push(entry);
@@ -344,9 +347,10 @@ impl Contents {
 
     /// Writes it into the tree.
     pub fn write(&self, root: &Path) -> Result<()> {
-        let path = root.join(layout::PACKAGES.trim_start_matches('/'));
-        fs::create_dir_all(root.join(OWN_FOLDER))?;
-        fs::write(&path, serde_json::to_vec(self)?).with_context(|| format!("writing {}", layout::PACKAGES))
+        let content = serde_json::to_vec(self)?;
+        Rooted::open(root)
+            .and_then(|root| root.write(layout::PACKAGES.as_ref(), content))
+            .with_context(|| format!("writing {}", layout::PACKAGES))
     }
 }
 
@@ -363,24 +367,25 @@ pub fn listed(status: &str) -> Vec<Entry> {
 }
 
 /// Adds a package to the list that scanners read, unless that is also for dpkg, which would miss the package's other data.
-fn add_to_status(root: &Path, paragraph: &str) -> Result<()> {
-    let status = root.join(database::STATUS);
-    if !status.exists() || root.join(database::DPKG).join("info").exists() {
+fn add_to_status(root: &Rooted, paragraph: &str) -> Result<()> {
+    let (status, info) = (
+        Path::new(database::STATUS),
+        Path::new(database::DPKG).join("info"),
+    );
+    let (Ok(mut list), Err(_)) = (root.read(status), root.metadata(&info)) else {
         return Ok(());
-    }
+    };
     let (name, rest) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
-    let text = format!("{name}\nStatus: install ok installed\n{rest}\n\n");
-    let append = fs::File::options().append(true).open(&status);
-    append
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .with_context(|| format!("writing {}", status.display()))
+    list.extend(format!("{name}\nStatus: install ok installed\n{rest}\n\n").into_bytes());
+    root.write(status, list)
+        .with_context(|| format!("writing /{}", status.display()))
 }
 
 /// Reads the licences of a package.
-fn licences(root: &Path, name: &str) -> Result<BTreeSet<String>> {
-    let path = root.join(DOC).join(name).join("copyright");
+fn licences(root: &Rooted, name: &str) -> Result<BTreeSet<String>> {
+    let path = Path::new(DOC).join(name).join("copyright");
     // Without a `copyright` file of its own there is a link to another package's, which may have gone.
-    let Ok(bytes) = fs::read(&path) else {
+    let Ok(bytes) = root.read(&path) else {
         return Ok(BTreeSet::new());
     };
     Ok(copyright::licences(&String::from_utf8_lossy(&bytes)))

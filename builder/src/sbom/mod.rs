@@ -24,6 +24,7 @@ use crate::hash;
 use crate::packages::Contents;
 use crate::packages::contents::Distribution;
 use crate::source::Origin;
+use crate::tree::rooted::Rooted;
 
 /// What both forms are made of.
 #[derive(Debug, Clone)]
@@ -58,7 +59,8 @@ pub fn write(
     cyclonedx: &Path,
     spdx: &Path,
 ) -> Result<()> {
-    let release = fs::read_to_string(root.join("usr/lib/os-release")).unwrap_or_default();
+    let rooted = Rooted::open(root)?;
+    let release = rooted.text_or_empty("usr/lib/os-release".as_ref());
     let container = made_from.is_some_and(|made_from| made_from.is_container);
     let container = container.then(|| root.join(layout::CONTAINER_ROOT.trim_start_matches('/')));
     let subject = Subject {
@@ -73,10 +75,10 @@ pub fn write(
         (spdx::document(&subject), layout::SBOM_SPDX, spdx),
     ] {
         let text = serde_json::to_string_pretty(&value)? + "\n";
-        let inside = root.join(inside.trim_start_matches('/'));
-        for path in [inside.as_path(), beside] {
-            fs::write(path, &text).with_context(|| format!("writing {}", path.display()))?;
-        }
+        rooted
+            .write(inside.as_ref(), &text)
+            .with_context(|| format!("writing {inside}"))?;
+        fs::write(beside, text).with_context(|| format!("writing {}", beside.display()))?;
     }
     Ok(())
 }

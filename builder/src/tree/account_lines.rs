@@ -1,11 +1,11 @@
 //! What happened to the files of accounts, line by line, so that it can be done to another system's files.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+
+use super::rooted::Rooted;
 
 /// The files of accounts (passwd(5), shadow(5), group(5), gshadow(5), subuid(5)).
 pub const FILES: [&str; 6] = [
@@ -33,9 +33,9 @@ struct Change {
 
 impl AccountLines {
     /// Reads the files of a tree; one that is not there has no lines.
-    pub fn of(root: &Path) -> AccountLines {
+    pub fn of(root: &Rooted) -> AccountLines {
         let lines = |file: &&'static str| {
-            let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+            let text = root.text_or_empty(file.as_ref());
             (*file, text.lines().map(String::from).collect())
         };
         AccountLines(FILES.iter().map(lines).collect())
@@ -72,10 +72,9 @@ impl LineChanges {
     }
 
     /// Does the changes to the files of a tree. A line for a name that has one already replaces that.
-    pub fn apply(&self, root: &Path) -> Result<()> {
+    pub fn apply(&self, root: &Rooted) -> Result<()> {
         for (file, change) in &self.0 {
-            let path = root.join(file);
-            let text = fs::read_to_string(&path).unwrap_or_default();
+            let text = root.text_or_empty(file.as_ref());
             let goes = |line: &str| {
                 change.removed.iter().any(|removed| removed == line)
                     || change.added.iter().any(|added| name(added) == name(line))
@@ -84,7 +83,8 @@ impl LineChanges {
             let lines = stays.chain(change.added.iter().map(String::as_str));
             let text: String = lines.map(|line| format!("{line}\n")).collect();
             // In place, so that owner and mode stay.
-            fs::write(&path, text).with_context(|| format!("writing /{file}"))?;
+            root.write(file.as_ref(), text)
+                .with_context(|| format!("writing /{file}"))?;
         }
         Ok(())
     }
@@ -96,6 +96,8 @@ fn name(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -106,11 +108,12 @@ mod tests {
             fs::write(dir.path().join("etc/group"), text).unwrap();
         };
         write(&build, "root:x:0:\nadm:x:4:\ncompiler:x:99:\nold:x:7:\n");
-        let before = AccountLines::of(build.path());
+        let of_build = || AccountLines::of(&Rooted::open(build.path()).unwrap());
+        let before = of_build();
         write(&build, "root:x:0:\nadm:x:4:op\ncompiler:x:99:\nop:x:1000:\n");
-        let changes = before.changes(&AccountLines::of(build.path()));
+        let changes = before.changes(&of_build());
         write(&image, "root:x:0:\nadm:x:4:\nold:x:7:\nweb:x:33:\n");
-        changes.apply(image.path()).unwrap();
+        changes.apply(&Rooted::open(image.path()).unwrap()).unwrap();
         assert_eq!(
             fs::read_to_string(image.path().join("etc/group")).unwrap(),
             "root:x:0:\nweb:x:33:\nadm:x:4:op\nop:x:1000:\n"

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::account_lines::{self, AccountLines, LineChanges};
+use super::rooted::Rooted;
 use crate::blueprint::InputError;
 use crate::command;
 
@@ -57,7 +58,7 @@ impl Snapshot {
     pub fn of(root: &Path) -> Result<Snapshot> {
         let mut stamps = BTreeMap::new();
         scan(root, Path::new(""), &mut stamps)?;
-        let accounts = AccountLines::of(root);
+        let accounts = AccountLines::of(&Rooted::open(root)?);
         wait_for_the_kernels_clock();
         Ok(Snapshot { stamps, accounts })
     }
@@ -78,7 +79,7 @@ impl Snapshot {
         Ok(Changes {
             written: written.map(|(path, _)| path.clone()).collect(),
             removed: removed.map(|(path, _)| path.clone()).collect(),
-            accounts: self.accounts.changes(&AccountLines::of(root)),
+            accounts: self.accounts.changes(&AccountLines::of(&Rooted::open(root)?)),
         })
     }
 }
@@ -153,7 +154,7 @@ impl Changes {
             ));
         }
         for (file, number) in [("etc/passwd", 0), ("etc/group", 1)] {
-            let (in_build, in_image) = (numbers(build, file), numbers(image, file));
+            let (in_build, in_image) = (numbers(build, file)?, numbers(image, file)?);
             for path in &self.written {
                 let metadata = fs::symlink_metadata(build.join(path))?;
                 let id = [metadata.uid(), metadata.gid()][number];
@@ -223,18 +224,18 @@ pub fn apply(layer: &Path, root: &Path) -> Result<()> {
     super::untar(&layer.join(FILES), root)?;
     let accounts =
         fs::read_to_string(layer.join(ACCOUNTS)).context("reading what the scripts did to accounts")?;
-    serde_json::from_str::<LineChanges>(&accounts)?.apply(root)
+    serde_json::from_str::<LineChanges>(&accounts)?.apply(&Rooted::open(root)?)
 }
 
 /// Returns the names of accounts by their numbers.
-fn numbers(root: &Path, file: &str) -> BTreeMap<u32, String> {
-    let text = fs::read_to_string(root.join(file)).unwrap_or_default();
+fn numbers(root: &Path, file: &str) -> Result<BTreeMap<u32, String>> {
+    let text = Rooted::open(root)?.text_or_empty(file.as_ref());
     let account = |line: &str| {
         let mut fields = line.split(':');
         let name = fields.next()?.to_string();
         Some((fields.nth(1)?.parse().ok()?, name))
     };
-    text.lines().filter_map(account).collect()
+    Ok(text.lines().filter_map(account).collect())
 }
 
 #[cfg(test)]

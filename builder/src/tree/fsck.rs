@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -42,7 +41,10 @@ pub fn bundle_checkers(root: &Path, data_partition: bool) -> Result<()> {
         let reading = || format!("reading what /{} needs", path.display());
         let needs = root.read(&path).with_context(reading)?;
         let needs = Needs::of(needs.as_slice()).with_context(reading)?;
-        copy(&root, &path, &folder.join(&name)).with_context(|| format!("copying /{}", path.display()))?;
+        let copied = root
+            .file(&path)
+            .and_then(|file| root.copy(file, &folder.join(&name)));
+        copied.with_context(|| format!("copying /{}", path.display()))?;
         if let Some(loader) = needs.loader {
             let file = Path::new(&loader)
                 .file_name()
@@ -77,14 +79,6 @@ fn library_folders(root: &Rooted) -> Result<Vec<PathBuf>> {
 fn find(root: &Rooted, folders: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
     let mut places = folders.iter().map(|folder| folder.join(name));
     places.find(|path| root.metadata(path).is_ok_and(|found| found.is_file()))
-}
-
-fn copy(root: &Rooted, from: &Path, to: &Path) -> io::Result<()> {
-    let mut source = root.file(from)?;
-    root.remove(to)?;
-    let mut copy = root.create(to)?;
-    io::copy(&mut source, &mut copy)?;
-    copy.set_permissions(source.metadata()?.permissions())
 }
 
 #[cfg(test)]

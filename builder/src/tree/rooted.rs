@@ -113,6 +113,14 @@ impl Rooted {
         self.create(path)?.write_all(content.as_ref())
     }
 
+    /// Puts a copy of a file, with its mode, below the root, in the place of what is there, and makes folders that are missing.
+    pub fn copy(&self, mut source: File, to: &Path) -> io::Result<()> {
+        self.remove(to)?;
+        let mut copy = self.create(to)?;
+        io::copy(&mut source, &mut copy)?;
+        copy.set_permissions(source.metadata()?.permissions())
+    }
+
     /// Removes a file or link below the root, which need not exist.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         let removed = self
