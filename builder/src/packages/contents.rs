@@ -190,9 +190,9 @@ impl Entry {
         }
     }
 
-    fn of(root: &Rooted, package: &Package, reason: Reason, part: bool) -> Result<Entry> {
+    fn of(root: &Rooted, package: &Package, reason: Reason, part: bool) -> Entry {
         let mut entry = Entry {
-            licences: licences(root, &package.name)?,
+            licences: licences(root, &package.name),
             part,
             ..Entry::said_by(package, reason)
         };
@@ -204,7 +204,7 @@ impl Entry {
                 entry.files.add(file);
             }
         }
-        Ok(entry)
+        entry
     }
 }
 
@@ -230,7 +230,7 @@ impl Contents {
                 (None, Some(by)) => (Reason::UsedBy(format!("/{}", by.display())), true),
                 (None, None) => continue,
             };
-            contents.packages.push(Entry::of(&root, package, reason, part)?);
+            contents.packages.push(Entry::of(&root, package, reason, part));
         }
         let mut providers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let names: BTreeSet<String> = contents.packages.iter().map(|entry| entry.name.clone()).collect();
@@ -297,7 +297,7 @@ impl Contents {
             package.files.insert(copyright);
         }
         add_to_status(&rooted, paragraph.text())?;
-        let mut entry = Entry::of(&rooted, &package, Reason::Asked, false)?;
+        let mut entry = Entry::of(&rooted, &package, Reason::Asked, false);
         entry.sha256 = kernel.info.package.sha256.clone();
         entry.distribution = distribution;
         self.packages.push(entry);
@@ -372,9 +372,12 @@ fn add_to_status(root: &Rooted, paragraph: &str) -> Result<()> {
         Path::new(database::STATUS),
         Path::new(database::DPKG).join("info"),
     );
-    let (Ok(mut list), Err(_)) = (root.read(status), root.metadata(&info)) else {
+    if root.metadata(status).is_err() || root.metadata(&info).is_ok() {
         return Ok(());
-    };
+    }
+    let mut list = root
+        .read(status)
+        .with_context(|| format!("reading /{}", status.display()))?;
     let (name, rest) = paragraph.split_once('\n').unwrap_or((paragraph, ""));
     list.extend(format!("{name}\nStatus: install ok installed\n{rest}\n\n").into_bytes());
     root.write(status, list)
@@ -382,11 +385,9 @@ fn add_to_status(root: &Rooted, paragraph: &str) -> Result<()> {
 }
 
 /// Reads the licences of a package.
-fn licences(root: &Rooted, name: &str) -> Result<BTreeSet<String>> {
+fn licences(root: &Rooted, name: &str) -> BTreeSet<String> {
     let path = Path::new(DOC).join(name).join("copyright");
     // Without a `copyright` file of its own there is a link to another package's, which may have gone.
-    let Ok(bytes) = root.read(&path) else {
-        return Ok(BTreeSet::new());
-    };
-    Ok(copyright::licences(&String::from_utf8_lossy(&bytes)))
+    let bytes = root.read(&path).unwrap_or_default();
+    copyright::licences(&String::from_utf8_lossy(&bytes))
 }

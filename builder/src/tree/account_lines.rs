@@ -74,7 +74,10 @@ impl LineChanges {
     /// Does the changes to the files of a tree. A line for a name that has one already replaces that.
     pub fn apply(&self, root: &Rooted) -> Result<()> {
         for (file, change) in &self.0 {
-            let text = root.text_or_empty(file.as_ref());
+            let text = root
+                .text(file.as_ref())
+                .with_context(|| format!("reading /{file}"))?
+                .unwrap_or_default();
             let goes = |line: &str| {
                 change.removed.iter().any(|removed| removed == line)
                     || change.added.iter().any(|added| name(added) == name(line))

@@ -91,16 +91,16 @@ fn started(root: &Rooted) -> BTreeSet<String> {
             started.extend(values.flat_map(|value| value.split_whitespace().map(String::from)));
         }
     }
-    for folder in UNIT_FOLDERS {
-        for name in root.names(folder.as_ref()) {
-            if LINKS.iter().any(|ending| name.ends_with(ending)) {
-                started.extend(root.names(&Path::new(folder).join(name)));
-                continue;
-            }
-            let settings = settings(root, &name);
-            let named = values(&settings, &STARTING).into_iter();
-            started.extend(named.flat_map(|value| value.split_whitespace().map(String::from)));
-        }
+    for folder in UNIT_FOLDERS.map(Path::new) {
+        let names = root.names(folder).into_iter();
+        let of_links = names.filter(|name| LINKS.iter().any(|ending| name.ends_with(ending)));
+        started.extend(of_links.flat_map(|name| root.names(&folder.join(name))));
+    }
+    let own = units::files(root).into_iter().filter(|(_, link)| link.is_none());
+    for (name, _) in own {
+        let settings = settings(root, &name);
+        let named = values(&settings, &STARTING).into_iter();
+        started.extend(named.flat_map(|value| value.split_whitespace().map(String::from)));
     }
     started
 }
@@ -115,12 +115,7 @@ fn values<'s>(settings: &'s [(String, String)], keys: &[&str]) -> Vec<&'s str> {
 
 /// Returns what a unit's file and its drop-ins say, in any section.
 fn settings(root: &Rooted, unit: &str) -> Vec<(String, String)> {
-    let names = [Some(unit.to_string()), template_of(unit)];
-    let folders = names.into_iter().flatten().flat_map(|name| {
-        let folders = UNIT_FOLDERS.iter();
-        folders.map(move |folder| Path::new(folder).join(format!("{name}.d")))
-    });
-    let drop_ins = folders.flat_map(|folder| {
+    let drop_ins = places(unit, ".d").flat_map(|folder| {
         let names = root.names(&folder).into_iter();
         names.map(move |name| folder.join(name))
     });
@@ -130,15 +125,19 @@ fn settings(root: &Rooted, unit: &str) -> Vec<(String, String)> {
 
 /// Returns the file of a unit, or that of the template of an instance, behind all links, below the root.
 fn file_of(root: &Rooted, unit: &str) -> Option<PathBuf> {
-    let names = [Some(unit.to_string()), template_of(unit)];
-    let mut places = names.into_iter().flatten().flat_map(|name| {
-        let folders = UNIT_FOLDERS.iter();
-        folders.map(move |folder| Path::new(folder).join(&name))
-    });
-    let place = places.find(|place| root.symlink_metadata(place).is_ok())?;
+    let place = places(unit, "").find(|place| root.symlink_metadata(place).is_ok())?;
     let look = |place: &Path| root.read_link(place).map_or(Place::End, Place::Link);
     let (_, inside) = links::follow(&place, look).ok()?;
     Some(inside)
+}
+
+/// Returns all places of a unit, then those of its template, with an ending.
+fn places(unit: &str, ending: &str) -> impl Iterator<Item = PathBuf> {
+    let names = [Some(unit.to_string()), template_of(unit)];
+    names.into_iter().flatten().flat_map(move |name| {
+        let name = name + ending;
+        UNIT_FOLDERS.map(|folder| Path::new(folder).join(&name))
+    })
 }
 
 #[cfg(test)]
