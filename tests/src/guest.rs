@@ -193,9 +193,14 @@ impl Guest {
 
     /// Makes `settings` those of the device for so many seconds.
     pub fn apply_on_trial(&self, settings: &str, revert_after: u32) {
-        self.run(&format!(
-            "printf %s '{settings}' | genpack-config apply - --revert-after {revert_after}"
-        ));
+        self.run(&applying(settings, revert_after));
+    }
+
+    /// Does what [`Guest::apply`] does with settings that have mistakes, and returns what is said of these.
+    pub fn apply_mistaken(&self, settings: &str) -> String {
+        let answer = self.answer(&applying(settings, 0), COMMAND_DEADLINE);
+        assert_eq!(answer.status, 1, "{}", answer.output);
+        answer.output
     }
 
     /// Pulls the cable out of a network card, counted from 0, or plugs it in again.
@@ -239,6 +244,11 @@ impl Guest {
         let end = lines[lines.len().saturating_sub(40)..].join("\n");
         panic!("{}: {what}\n--- end of its console\n{end}", self.setup.name);
     }
+}
+
+/// The command that makes `settings` those of the device for so many seconds, or with 0 for good.
+fn applying(settings: &str, revert_after: u32) -> String {
+    format!("printf %s '{settings}' | genpack-config apply - --revert-after {revert_after}")
 }
 
 /// Returns a text as one word of the shell.
